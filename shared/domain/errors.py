@@ -6,6 +6,7 @@
     │   ├── UrlNotAllowed       url_not_allowed        422
     │   ├── Unauthorized        unauthorized           401
     │   ├── UnknownJob          unknown_job            404
+    │   ├── UnknownPage         unknown_page           404
     │   ├── IdempotencyConflict idempotency_conflict   422
     │   ├── IllegalMove         illegal_move           409
     │   ├── TooLarge            too_large              413
@@ -86,6 +87,12 @@ class UnknownJob(RequestError):
     code = "unknown_job"
     http_status = 404
     public = "There is no such job."
+
+
+class UnknownPage(RequestError):
+    code = "unknown_page"
+    http_status = 404
+    public = "The job has no such page or image."
 
 
 class IdempotencyConflict(RequestError):

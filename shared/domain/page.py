@@ -1,10 +1,18 @@
 """What is known of one page: its blocks as an engine read them, its flags, and its place in a job."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.errors import Failure
+from shared.domain.options import Lane
+
 SCHEMA = 1
+
+KILLS_ALONE = 2
+"""A page that ended its worker this often while nothing else was in flight is not tried again."""
 
 
 class Label(StrEnum):
@@ -126,3 +134,137 @@ class PageRead:
     flags: tuple[Flag, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
     schema: int = SCHEMA
+
+
+_SPAN = re.compile(r"(?P<first>r?[1-9]\d{0,5})(-(?P<last>r?[1-9]\d{0,5}))?", re.ASCII)
+
+
+class PageStatus(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The record of one page of a job: where it stands in which round, and how often its reading was begun.
+
+    `tries` is raised before a reading and taken back by a planned hand-back, so a pending page with a try left over is
+    one whose worker died: a suspect, to be read alone. `tries_alone` counts those readings. A page that is done stays
+    as it is for ever; one that failed stays so until a new round.
+    """
+
+    number: int
+    round: int = 1
+    status: PageStatus = PageStatus.PENDING
+    tries: int = 0
+    tries_alone: int = 0
+    failure: Failure | None = None
+    flags: tuple[Flag, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    updated_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.tries > 0
+
+    @property
+    def killed_its_worker(self) -> bool:
+        return self.tries_alone >= KILLS_ALONE
+
+    def is_open(self, round_: int) -> bool:
+        return self.status is PageStatus.PENDING and self.round == round_
+
+    def started(self, *, round_: int, now: datetime) -> "Page":
+        if not self.is_open(round_):
+            return self
+        alone = self.tries_alone + (1 if self.is_suspect else 0)
+        return replace(self, tries=self.tries + 1, tries_alone=alone, updated_at=now)
+
+    def handed_back(self, *, round_: int, now: datetime) -> "Page":
+        if not self.is_open(round_):
+            return self
+        tries = max(0, self.tries - 1)
+        return replace(self, tries=tries, tries_alone=max(0, self.tries_alone - (1 if tries else 0)), updated_at=now)
+
+    def done(self, read: "PageRead", *, round_: int, now: datetime) -> "Page":
+        if not self.is_open(round_):
+            return self
+        return replace(self, status=PageStatus.DONE, flags=read.flags, usage=read.usage, updated_at=now)
+
+    def failed(self, failure: Failure, *, round_: int, now: datetime) -> "Page":
+        if not self.is_open(round_):
+            return self
+        return replace(self, status=PageStatus.FAILED, failure=failure, updated_at=now)
+
+    def retried(self, *, round_: int, now: datetime) -> "Page":
+        """Open the page again for a new round; one that is done stands."""
+        if self.status is PageStatus.DONE or self.round >= round_:
+            return self
+        return Page(number=self.number, round=round_, updated_at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRange:
+    """Some pages of a job that travel as one message. `claimed_until` is advice to `sweep`, not a lock."""
+
+    id: str
+    round: int
+    pages: tuple[int, ...]
+    lane: Lane
+    recipe: str
+    claimed_until: datetime | None = None
+    schema: int = SCHEMA
+
+    def is_claimed(self, *, now: datetime) -> bool:
+        return self.claimed_until is not None and self.claimed_until > now
+
+
+def cut(numbers: Sequence[int], *, size: int, round_: int, lane: Lane, recipe: str) -> tuple[PageRange, ...]:
+    """Cut page numbers into ranges of at most `size`, as even as they come: 9 pages become 5 and 4, not 8 and 1."""
+    count = -(-len(numbers) // size)
+    base, longer = divmod(len(numbers), count) if count else (0, 0)
+    ranges, start = [], 0
+    for index in range(count):
+        end = start + base + (1 if index < longer else 0)
+        ranges.append(
+            PageRange(
+                id=f"{round_}-{index + 1:04d}", round=round_, pages=tuple(numbers[start:end]), lane=lane, recipe=recipe
+            )
+        )
+        start = end
+    return tuple(ranges)
+
+
+def select(selection: str | None, count: int) -> tuple[int, ...]:
+    """Return the 1-based page numbers that `selection` names in a document of `count` pages, ascending, each once.
+
+    The syntax is "1-5,8,r3-r1": comma-separated pages or ranges, r counting from the end (r1 is the last page). Raises
+    ValueError where the syntax is wrong or a page is outside the document: a page asked for is never left out silently.
+    """
+    if selection is None:
+        return tuple(range(1, count + 1))
+    return tuple(sorted({number for part in selection.split(",") for number in _span(part.strip(), count)}))
+
+
+def check_selection(selection: str) -> None:
+    """Raise ValueError where the syntax is wrong, before anybody knows how many pages there are."""
+    for part in selection.split(","):
+        if not _SPAN.fullmatch(part.strip()):
+            raise ValueError(f"{part.strip()!r} is not a page or a range of pages")
+
+
+def _span(part: str, count: int) -> range:
+    match = _SPAN.fullmatch(part)
+    if match is None:
+        raise ValueError(f"{part!r} is not a page or a range of pages")
+    first = _number(match["first"], count)
+    last = _number(match["last"], count) if match["last"] else first
+    if not 1 <= first <= last <= count:
+        raise ValueError(f"{part!r} is not within the {count} pages of the document")
+    return range(first, last + 1)
+
+
+def _number(text: str, count: int) -> int:
+    return count + 1 - int(text[1:]) if text.startswith("r") else int(text)

@@ -23,7 +23,7 @@ class OcrEngine(Protocol):
 
         The future raises PageRefused where this page cannot be read (the page fails) and EngineUnavailable where the
         engine cannot work (the page is handed back). Blocks come in reading order, with ids that are unique on the page
-        ("b1", "b2", …).
+        ("b1", "b2", …). Flags are the reading's own; the image's stay the image's.
         """
 
     def close(self) -> None:

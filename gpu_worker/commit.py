@@ -1,0 +1,133 @@
+"""One page: rendered, read, committed. A page that fails fails alone.
+
+The order of a commit is: images, page object (the commit itself), page record. Where the object is there and the record
+does not say so, only the record is written: a finished page is never read again.
+"""
+
+import logging
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gpu_worker.pictures import as_read, cut_out, webp
+from gpu_worker.slots import Slots
+from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
+from shared.domain.job import Job
+from shared.domain.options import Lane
+from shared.domain.page import Page, PageImage, PageRead
+from shared.layout import image_object, page_image, page_object
+from shared.pdf.sandbox import Document, RenderedPage, Sandbox
+from shared.ports.engine import OcrEngine
+from shared.records import from_json, to_json
+from shared.wiring import Platform
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reading pages needs. `finishers` has a thread for each page that may be in flight."""
+
+    platform: Platform
+    sandbox: Sandbox
+    engine: OcrEngine
+    slots: Slots
+    finishers: Executor
+
+    def now(self) -> datetime:
+        return self.platform.clock.now()
+
+
+def adopt(job: Job, page: Page, reading: Reading) -> bool:
+    """Whether the page's object is there already: then the record is made to say so, and nothing is read."""
+    name = page_object(job.id, page.number)
+    if not reading.platform.objects.exists(name):
+        return False
+    _record(job, page, from_json(PageRead, reading.platform.objects.read(name)), reading)
+    return True
+
+
+def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> None:
+    log.warning("page failed", extra={"job_id": job.id, "page": page.number, "code": error.code})
+    reading.platform.store.update_page(
+        job.id, page.number, lambda each: each.failed(error.failure, round_=page.round, now=reading.now())
+    )
+
+
+def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[None]:
+    """Wait for a slot, render, hand to the engine; the future is done when the page is committed or has failed.
+
+    The future raises EngineUnavailable where the page was handed back; so does this call where the worker is stopping.
+    """
+    if page.killed_its_worker:
+        fail(job, page, PageKilledWorker(f"{page.tries_alone} kills"), reading)
+        return _settled()
+    if page.is_suspect:
+        reading.slots.take_alone()
+    else:
+        reading.slots.take(job.lane or Lane.BULK)
+    with ExitStack() as undo:
+        undo.callback(reading.slots.give_back)
+        if not reading.platform.store.get(job.id).is_live:
+            return _settled()
+        try:
+            rendered = _rendered(job, page, document, reading)
+        except PageError as error:
+            fail(job, page, error, reading)
+            return _settled()
+        undo.callback(rendered.close)
+        read = reading.engine.submit(rendered.image, job.options, job.lane or Lane.BULK)
+        finished = reading.finishers.submit(_finish, job, page, rendered, read, reading)
+        undo.pop_all()
+        return finished
+
+
+def _rendered(job: Job, page: Page, document: Document, reading: Reading) -> RenderedPage:
+    reading.platform.store.update_page(
+        job.id, page.number, lambda each: each.started(round_=page.round, now=reading.now())
+    )
+    return document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+
+
+def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
+    try:
+        with rendered:
+            _commit(job, page, rendered.image, read.result(), reading)
+    except PageError as error:
+        fail(job, page, error, reading)
+    except EngineUnavailable:
+        reading.platform.store.update_page(
+            job.id, page.number, lambda each: each.handed_back(round_=page.round, now=reading.now())
+        )
+        raise
+    finally:
+        reading.slots.give_back()
+
+
+def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> None:
+    objects = reading.platform.objects
+    with as_read(image, read.rotation) as pixels:
+        read, pictures = cut_out(pixels, replace(read, flags=(*image.flags, *read.flags)))
+        shown = webp(pixels)
+    if not reading.platform.store.get(job.id).is_live:
+        return
+    for picture in pictures:
+        objects.create(image_object(job.id, picture.name), picture.data)
+    objects.create(page_image(job.id, page.number), shown)
+    name = page_object(job.id, page.number)
+    if not objects.create(name, to_json(read)):
+        read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands
+    _record(job, page, read, reading)
+
+
+def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> None:
+    reading.platform.store.update_page(
+        job.id, page.number, lambda each: each.done(read, round_=page.round, now=reading.now())
+    )
+
+
+def _settled() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future

@@ -1,0 +1,93 @@
+"""One page range: have its open pages read, and assemble the document where the last of them ended here."""
+
+import logging
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gpu_worker.commit import Reading, adopt, begin, fail
+from shared.assemble import assemble
+from shared.consume import HandBack
+from shared.domain.errors import DocumentError, EngineUnavailable, UnknownJob
+from shared.domain.job import Job
+from shared.domain.messages import ReadRange
+from shared.domain.options import recipe
+from shared.domain.page import Page, PageRange
+from shared.pdf.sandbox import Document
+
+log = logging.getLogger(__name__)
+
+CLAIM = timedelta(minutes=5)
+"""How long `sweep` leaves a range alone that a worker has; renewed at half-time."""
+_OTHER_RECIPE_PAUSE = timedelta(seconds=10)
+
+
+def read_range(message: ReadRange, reading: Reading) -> None:
+    """Bring every open page of the range to its end.
+
+    Raises HandBack where pages were left for another time: the engine is away, the worker stops, or the range asks for
+    readings that this worker's engine does not make.
+    """
+    store = reading.platform.store
+    try:
+        job = store.get(message.job_id)
+        range_ = store.update_range(job.id, message.range_id, lambda each: _claimed(each, now=reading.now()))
+    except UnknownJob:
+        return  # erased: nothing is left to do
+    if not job.is_live or range_.round != job.round:
+        return
+    if range_.recipe != recipe(reading.engine.settings, job.options):
+        log.warning("range of another recipe", extra={"job_id": job.id, "range": range_.id, "recipe": range_.recipe})
+        raise HandBack("the recipe of another engine", delay=_OTHER_RECIPE_PAUSE)
+    _read_open_pages(job, range_, reading)
+    if store.progress(job.id).pending == 0:
+        assemble(job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now())
+
+
+def _read_open_pages(job: Job, range_: PageRange, reading: Reading) -> None:
+    pages = reading.platform.store.pages(job.id, range_.pages)
+    todo = [page for page in pages if page.is_open(range_.round) and not adopt(job, page, reading)]
+    if not todo:
+        return
+    with reading.platform.objects.open(job.source_object) as source:
+        try:
+            document = reading.sandbox.open(source)
+        except DocumentError as error:
+            for page in todo:
+                fail(job, page, error, reading)
+            return
+        with document:
+            _read_pages(job, range_, todo, document, reading)
+
+
+def _read_pages(job: Job, range_: PageRange, todo: list[Page], document: Document, reading: Reading) -> None:
+    """Feed the engine page by page, without waiting for any; then see each to its end."""
+    in_flight: list[Future[None]] = []
+    try:
+        for page in todo:
+            range_ = _renewed(job, range_, reading)
+            in_flight.append(begin(job, page, document, reading))
+    except EngineUnavailable as error:
+        raise HandBack(str(error), delay=timedelta(0)) from error
+    finally:
+        problems = [future.exception() for future in in_flight]
+    _raise_worst([problem for problem in problems if problem is not None])
+
+
+def _raise_worst(problems: list[BaseException]) -> None:
+    """A bug goes before an engine that is away: the first is logged as a crash, the second handed back in peace."""
+    for problem in problems:
+        if not isinstance(problem, EngineUnavailable):
+            raise problem
+    if problems:
+        raise HandBack(str(problems[0]), delay=timedelta(seconds=1))
+
+
+def _claimed(range_: PageRange, *, now: datetime) -> PageRange:
+    return replace(range_, claimed_until=now + CLAIM)
+
+
+def _renewed(job: Job, range_: PageRange, reading: Reading) -> PageRange:
+    if range_.is_claimed(now=reading.now() + CLAIM / 2):
+        return range_
+    return reading.platform.store.update_range(job.id, range_.id, lambda each: _claimed(each, now=reading.now()))

@@ -1,0 +1,51 @@
+"""The worker: takes page ranges of both lanes, feeds one engine page by page, stops without losing any."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from gpu_worker.commit import Reading
+from gpu_worker.process import read_range
+from gpu_worker.slots import Slots
+from shared.consume import Consumer
+from shared.domain.messages import Message, ReadRange, Topic
+from shared.pdf.sandbox import Sandbox
+from shared.ports.engine import OcrEngine
+from shared.wiring import Platform
+
+AHEAD = 1
+"""Pages that are rendered while every place in the engine is taken, so that none of them waits for a page."""
+
+
+class Worker:
+    """Owns the engine from here on, and closes it. `ranges` is how many ranges of each lane are in hand at once."""
+
+    def __init__(self, platform: Platform, sandbox: Sandbox, engine: OcrEngine, *, ranges: int | None = None) -> None:
+        capacity = engine.capacity + AHEAD
+        self._reading = Reading(
+            platform=platform,
+            sandbox=sandbox,
+            engine=engine,
+            slots=Slots(capacity),
+            finishers=ThreadPoolExecutor(capacity, thread_name_prefix="finish"),
+        )
+        self._lanes = [
+            Consumer(platform.bus, topic, self._handle, threads=ranges or capacity, counters=platform.counters)
+            for topic in (Topic.PAGES_EXPRESS, Topic.PAGES_BULK)
+        ]
+
+    def start(self) -> None:
+        for lane in self._lanes:
+            lane.start()
+
+    def stop(self, *, grace: float) -> None:
+        """Hand back at once what is in flight, and end within about `grace` seconds."""
+        for lane in self._lanes:
+            lane.stop()
+        self._reading.slots.close()
+        self._reading.engine.close()
+        for lane in self._lanes:
+            lane.join(grace)
+        self._reading.finishers.shutdown(wait=False)
+
+    def _handle(self, message: Message) -> None:
+        if isinstance(message, ReadRange):
+            read_range(message, self._reading)

@@ -1,0 +1,151 @@
+"""Prepare a document: fetch it under guard, open it in the sandbox, cut it into page ranges. No GPU wakes for this."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, cast
+
+from shared.assemble import tell
+from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, UnknownJob
+from shared.domain.job import Job, JobId, SourceKind
+from shared.domain.messages import PAGES, PrepareDocument, ReadRange
+from shared.domain.options import Lane, recipe
+from shared.domain.page import Page, PageRange, cut, select
+from shared.domain.sweep import unclaimed
+from shared.net.fetch import FetchLimits, fetch
+from shared.net.guard import Guard
+from shared.pdf.sandbox import Document, Sandbox
+from shared.wiring import Platform
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparing:
+    platform: Platform
+    sandbox: Sandbox
+    guard: Guard
+
+    def now(self) -> datetime:
+        return self.platform.clock.now()
+
+
+def prepare(message: PrepareDocument, preparing: Preparing) -> None:
+    """Bring the job to `running` with its plan stored and published, or to its end where the document is at fault.
+
+    Calling it again publishes again what nobody has claimed. Raises retryable errors (FetchFailed, Unavailable) for
+    the bus to try again, until the job's tries are used up.
+    """
+    store = preparing.platform.store
+    try:
+        job = store.get(message.job_id)
+        if job.is_live and not job.is_planned:
+            job = store.update(job.id, lambda each: each.prepare_started(now=preparing.now()))
+            job = _plan_or_fail(job, preparing)
+    except UnknownJob:
+        return  # erased: nothing is left to do
+    if job.is_live:
+        publish_ranges(job, preparing.platform)
+
+
+def publish_ranges(job: Job, platform: Platform) -> None:
+    """Tell the workers of every range of the round that has pending pages and that nobody has."""
+    for each in unclaimed(job, platform.store.ranges(job.id), platform.store.pages(job.id), now=platform.clock.now()):
+        publish_range(job.id, each, platform)
+
+
+def publish_range(job_id: JobId, range_: PageRange, platform: Platform) -> None:
+    platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job_id, range_id=range_.id))
+
+
+def _plan_or_fail(job: Job, preparing: Preparing) -> Job:
+    tries_left = job.limits.prepare_tries - job.prepare_tries
+    try:
+        if tries_left < 0:
+            raise GaveUp(f"{job.prepare_tries} tries")
+        return _planned(job, _selected(job, preparing), preparing)
+    except PagemillError as error:
+        if error.retryable and tries_left > 0:
+            raise
+        log.info("job failed", extra={"job_id": job.id, "code": error.code})
+        return _failed(job, error, preparing)
+
+
+def _failed(job: Job, error: PagemillError, preparing: Preparing) -> Job:
+    failure = error.failure
+    failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=preparing.now()))
+    tell(failed, bus=preparing.platform.bus)
+    return failed
+
+
+def _planned(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> Job:
+    """Store the plan, then the fact that there is one. Where two prepare the same job, the first plan stands."""
+    lane = job.priority if len(numbers) <= job.limits.express_pages else Lane.BULK
+    wanted = recipe(preparing.platform.settings.engine_settings, job.options)
+    ranges = cut(numbers, size=job.limits.pages_a_range, round_=job.round, lane=lane, recipe=wanted)
+    pages = [Page(number=number, round=job.round) for number in numbers]
+    preparing.platform.store.plan(job.id, pages, ranges)
+    return preparing.platform.store.update(
+        job.id, lambda each: each.planned(page_count=len(numbers), lane=lane, now=preparing.now())
+    )
+
+
+def _selected(job: Job, preparing: Preparing) -> tuple[int, ...]:
+    """Return the page numbers to read, the source being stored by then. The first source that was stored stands."""
+    objects = preparing.platform.objects
+    if not objects.exists(job.source_object):
+        with _obtained(job, preparing) as file, preparing.sandbox.open(file, password=_password(job, preparing)) as it:
+            numbers = _numbers(job, it)
+            if _store(job, it, file, preparing):
+                return numbers
+    with objects.open(job.source_object) as file, preparing.sandbox.open(file) as it:
+        return _numbers(job, it)
+
+
+def _numbers(job: Job, document: Document) -> tuple[int, ...]:
+    try:
+        numbers = select(job.pages, document.page_count)
+    except ValueError as error:
+        raise InvalidRequest(str(error), public=f"pages: {error}.") from error
+    if len(numbers) > job.limits.pages_a_document:
+        raise TooManyPages(
+            public=f"{len(numbers)} pages were asked for; this service reads at most {job.limits.pages_a_document}."
+        )
+    return numbers
+
+
+@contextmanager
+def _obtained(job: Job, preparing: Preparing) -> Iterator[BinaryIO]:
+    """The document as the caller gave it: fetched into a file without a name, or the upload."""
+    if job.source.kind is SourceKind.OBJECT:
+        with preparing.platform.objects.open(job.source.location) as file:
+            yield file
+        return
+    limits = FetchLimits(max_bytes=job.limits.bytes_a_document, seconds=preparing.platform.settings.fetch_seconds)
+    with tempfile.TemporaryFile() as unnamed:
+        file = cast("BinaryIO", unnamed)
+        fetch(job.source.location, file, limits=limits, guard=preparing.guard)
+        file.seek(0)
+        yield file
+
+
+def _store(job: Job, document: Document, file: BinaryIO, preparing: Preparing) -> bool:
+    """Store the source, decrypted; False where another was first."""
+    objects = preparing.platform.objects
+    if document.encrypted:
+        with tempfile.TemporaryFile() as unnamed:
+            decrypted = cast("BinaryIO", unnamed)
+            document.save_decrypted(decrypted)
+            decrypted.seek(0)
+            return objects.create(job.source_object, decrypted)
+    if job.source.kind is SourceKind.OBJECT:
+        return objects.copy(job.source.location, job.source_object)
+    file.seek(0)
+    return objects.create(job.source_object, file)
+
+
+def _password(job: Job, preparing: Preparing) -> str | None:
+    return preparing.platform.sealer.unseal(job.sealed_password) if job.sealed_password else None

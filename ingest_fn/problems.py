@@ -1,0 +1,69 @@
+"""Errors as callers see them: RFC 9457 problem details with a stable `code`, never an exception's own text."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.domain.errors import InvalidRequest, PagemillError, RequestError, Unavailable, UnknownJob
+from shared.ports.objects import UnknownObject
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_SECONDS = "5"
+
+
+def problem(status: int, code: str, detail: str) -> JSONResponse:
+    body = {
+        "type": f"urn:pagemill:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    headers = {"Retry-After": _RETRY_SECONDS} if status in {429, 503} else None
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(PagemillError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _crash)
+
+
+def explained(errors: Iterable[Any]) -> str:
+    """One sentence from pydantic's errors: where and what, without the value, which may be a secret."""
+    parts = []
+    for error in errors:
+        where = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
+        parts.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
+    return "; ".join(parts) + "."
+
+
+def _ours(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, RequestError):
+        return problem(error.http_status, error.code, error.public)
+    if isinstance(error, UnknownObject):  # erased between the look at its record and this
+        return problem(UnknownJob.http_status, UnknownJob.code, UnknownJob.public)
+    return problem(Unavailable.http_status, Unavailable.code, Unavailable.public)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return problem(InvalidRequest.http_status, InvalidRequest.code, explained(error.errors()))
+
+
+def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
+
+
+def _crash(_: Request, error: Exception) -> JSONResponse:
+    """The server logs it; the caller learns that it was us, and nothing else."""
+    del error
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")

@@ -1,0 +1,77 @@
+"""What callers send, as pydantic models: the HTTP edge's only. Unknown fields are refused."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from ingest_fn.submit import LONGEST_KEY, Submission
+from shared.domain.options import MAX_DPI, MIN_DPI, Extra, Lane, Options, Tables
+
+_Url = Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class OptionsBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dpi: Annotated[int, Field(ge=MIN_DPI, le=MAX_DPI)] | None = None
+    orientation: bool = True
+    unwarp: bool = False
+    charts: bool = False
+    seals: bool = False
+    formula_numbers: bool = False
+    tables: Tables = Tables.HTML
+    include: frozenset[Extra] = frozenset()
+    page_markers: bool = True
+    cache: bool = True
+
+    def to_domain(self) -> Options:
+        return Options(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class CommonBody(BaseModel):
+    """What a job by URL and a job by upload have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    callback_url: _Url | None = None
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)] | None = None
+    pages: Annotated[str, Field(min_length=1, max_length=10_000, examples=["1-5,8,r3-r1"])] | None = None
+    priority: Lane = Lane.EXPRESS
+    options: OptionsBody = OptionsBody()
+    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
+
+    def submission(self, tenant: str, header_key: str | None, callback_url: str | None) -> Submission:
+        return Submission(
+            tenant=tenant,
+            options=self.options.to_domain(),
+            pages=self.pages,
+            priority=self.priority,
+            callback_url=callback_url,
+            password=self.password.get_secret_value() if self.password else None,
+            idempotency_key=self.idempotency_key or header_key,
+        )
+
+
+class UrlBody(CommonBody):
+    """`pdf_url` is the seed's name; `url` and `image_url` are the same thing."""
+
+    pdf_url: _Url | None = None
+    url: _Url | None = None
+    image_url: _Url | None = None
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if len(self._urls()) != 1:
+            raise ValueError("give exactly one of pdf_url, url and image_url")
+        return self
+
+    @property
+    def source(self) -> str:
+        return self._urls()[0]
+
+    def _urls(self) -> list[str]:
+        return [url for url in (self.pdf_url, self.url, self.image_url) if url is not None]
+
+
+class UploadBody(CommonBody):
+    """The form's fields beside `file`; `options` is the JSON text of the same object."""

@@ -1,0 +1,106 @@
+"""POST /infer: a document by URL, or as an upload."""
+
+import json
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+
+from ingest_fn.context import Context, Ctx, Tenant
+from ingest_fn.problems import explained
+from ingest_fn.requests import CommonBody, UploadBody, UrlBody
+from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_upload, submit_url
+from shared.domain.errors import InvalidRequest, TooLarge
+
+router = APIRouter()
+
+Body = TypeVar("Body", bound=CommonBody)
+
+_MOST_FIELDS = 20
+_LONGEST_NAME = 255
+_RETRY_SECONDS = "1"
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": UrlBody.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        **{name: {"type": "string"} for name in UploadBody.model_fields},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+@router.post("/infer", status_code=202, openapi_extra=_BODY)
+async def infer(request: Request, context: Ctx, tenant: Tenant) -> JSONResponse:
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form(max_files=1, max_fields=_MOST_FIELDS) as form:
+            submitted = await run_in_threadpool(_infer_upload, form, request, context, tenant)
+    else:
+        body = await request.body()
+        submitted = await run_in_threadpool(_infer_url, body, request, context, tenant)
+    return _accepted(submitted)
+
+
+def _infer_url(body: bytes, request: Request, context: Context, tenant: str) -> Submitted:
+    fields = _parsed(UrlBody, _json(body))
+    url = context.sources.check(fields.source)
+    return submit_url(
+        _submission(fields, request, context, tenant), str(url), platform=context.platform, new_id=context.new_id
+    )
+
+
+def _infer_upload(form: FormData, request: Request, context: Context, tenant: str) -> Submitted:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest("no file", public="file: the form has no file of this name.")
+    others: dict[str, Any] = {name: value for name, value in form.multi_items() if name != "file"}
+    if isinstance(others.get("options"), str):
+        others["options"] = _json(others["options"].encode())
+    fields = _parsed(UploadBody, others)
+    largest = context.platform.settings.max_bytes
+    if (file.size or 0) > largest:
+        raise TooLarge(public=f"The document is larger than {largest:,} bytes, the most that is accepted.")
+    upload = Upload(file=file.file, name=(file.filename or "upload")[:_LONGEST_NAME], sha256=sha256_of(file.file))
+    submission = _submission(fields, request, context, tenant)
+    return submit_upload(submission, upload, platform=context.platform, new_id=context.new_id)
+
+
+def _submission(fields: CommonBody, request: Request, context: Context, tenant: str) -> Submission:
+    callback = str(context.callbacks.check(fields.callback_url)) if fields.callback_url else None
+    return fields.submission(tenant, request.headers.get("idempotency-key"), callback)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest("not JSON", public="The body is not valid JSON.") from error
+
+
+def _parsed(kind: type[Body], fields: Any) -> Body:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest("body", public=explained(problems)) from None
+
+
+def _accepted(submitted: Submitted) -> JSONResponse:
+    job = submitted.job
+    headers = {"Location": f"/jobs/{job.id}", "Retry-After": _RETRY_SECONDS}
+    if submitted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse({"job_id": job.id, "status": job.status}, status_code=202, headers=headers)

@@ -1,0 +1,146 @@
+"""Jobs: their state, their results, and what may be done to them."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from ingest_fn import rounds
+from ingest_fn.context import Context, Ctx, KnownJob, Tenant
+from ingest_fn.results import archive, result_view
+from ingest_fn.views import callbacks_view, failure_view, job_view
+from shared.domain.errors import IllegalMove, UnknownJob
+from shared.domain.job import Job, Status
+from shared.layout import result_json, result_markdown
+
+router = APIRouter()
+
+_LONGEST_WAIT = 60
+_FIRST_POLL_SECONDS = 0.01
+_LONGEST_POLL_SECONDS = 0.5
+_POLL_GROWTH = 1.3
+_RETRY = {"Retry-After": "1"}
+
+
+@router.get("/jobs")
+def list_jobs(
+    context: Ctx,
+    tenant: Tenant,
+    status: Status | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> dict[str, Any]:
+    store = context.platform.store
+    found = store.search(tenant, status=status, batch=None, cursor=cursor, limit=limit)
+    return {"jobs": [job_view(job, store.progress(job.id)) for job in found.jobs], "cursor": found.cursor}
+
+
+@router.get("/batches/{batch_id}")
+def get_batch(batch_id: str, context: Ctx, tenant: Tenant) -> dict[str, Any]:
+    store, jobs, cursor = context.platform.store, list[Job](), None
+    while True:
+        found = store.search(tenant, status=None, batch=batch_id, cursor=cursor, limit=200)
+        jobs, cursor = [*jobs, *found.jobs], found.cursor
+        if cursor is None:
+            break
+    if not jobs:
+        raise UnknownJob(batch_id, public="There is no such batch.")
+    counts = Counter(job.status for job in jobs)
+    return {
+        "batch_id": batch_id,
+        "total": len(jobs),
+        "counts": {status: counts[status] for status in Status},
+        "jobs": [{"job_id": job.id, "status": job.status, "source": job.source.name} for job in jobs],
+    }
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(
+    job: KnownJob, context: Ctx, wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT)] = 0
+) -> dict[str, Any]:
+    """With `wait`, answer when the status changes, or after so many seconds."""
+    if wait and job.is_unfinished:
+        job = await _changed(job, context, wait)
+    return job_view(job, await run_in_threadpool(context.platform.store.progress, job.id))
+
+
+@router.get("/jobs/{job_id}/result")
+def get_result(job: KnownJob, context: Ctx, images: Literal["base64", "url"] = "base64") -> JSONResponse:
+    head = {"job_id": job.id, "status": job.status}
+    if job.is_unfinished:
+        return JSONResponse(head, status_code=202, headers=_RETRY)
+    if job.status is not Status.FINISHED:
+        return JSONResponse(head | {"error": failure_view(job.error)})
+    result = result_view(job, context.platform.objects, as_links=images == "url")
+    return JSONResponse(head | {"partial": job.partial, "round": job.round, "usage": dict(job.usage), "result": result})
+
+
+@router.get("/jobs/{job_id}/result.md")
+def get_markdown(job: KnownJob, context: Ctx) -> Response:
+    data = context.platform.objects.read(result_markdown(_finished(job).id, job.round))
+    return Response(data, media_type="text/markdown; charset=utf-8")
+
+
+@router.get("/jobs/{job_id}/result.json")
+def get_json(job: KnownJob, context: Ctx) -> Response:
+    data = context.platform.objects.read(result_json(_finished(job).id, job.round))
+    return Response(data, media_type="application/json")
+
+
+@router.get("/jobs/{job_id}/result.zip")
+def get_archive(job: KnownJob, context: Ctx) -> StreamingResponse:
+    pieces: Iterator[bytes] = archive(_finished(job), context.platform.objects)
+    headers = {"Content-Disposition": f'attachment; filename="{job.id}.zip"'}
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+@router.delete("/jobs/{job_id}", status_code=202)
+def delete_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
+    rounds.delete(job.id, context.platform)
+    return {"job_id": job.id, "status": "deleted"}
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
+    cancelled = rounds.cancel(job.id, context.platform)
+    return job_view(cancelled, context.platform.store.progress(job.id))
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202)
+def retry_job(job: KnownJob, context: Ctx) -> JSONResponse:
+    opened = rounds.retry(job.id, context.platform)
+    body = {"job_id": opened.id, "status": opened.status, "round": opened.round}
+    return JSONResponse(body, status_code=202, headers=_RETRY | {"Location": f"/jobs/{opened.id}"})
+
+
+@router.get("/jobs/{job_id}/callbacks")
+def get_callbacks(job: KnownJob, context: Ctx) -> dict[str, Any]:
+    return callbacks_view(job, context.platform.store.attempts(job.id))
+
+
+@router.post("/jobs/{job_id}/callbacks/replay", status_code=202)
+def replay_callback(job: KnownJob, context: Ctx) -> dict[str, Any]:
+    replayed = rounds.replay_callback(job.id, context.platform)
+    return callbacks_view(replayed, context.platform.store.attempts(job.id))
+
+
+async def _changed(job: Job, context: Context, wait: float) -> Job:
+    """Poll the store, at first often, since a short document is read at once."""
+    until, pause = time.monotonic() + wait, _FIRST_POLL_SECONDS
+    latest = job
+    while (latest.status, latest.round) == (job.status, job.round) and time.monotonic() < until:
+        await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
+        latest = await run_in_threadpool(context.platform.store.get, job.id)
+    return latest
+
+
+def _finished(job: Job) -> Job:
+    if job.status is not Status.FINISHED:
+        raise IllegalMove(f"{job.id} is {job.status}", public=f"The job is {job.status}; it has no result.")
+    return job

@@ -1,0 +1,79 @@
+"""Jobs, pages and callbacks as callers see them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.domain.document import page_markdown
+from shared.domain.errors import Failure
+from shared.domain.job import Callback, CallbackAttempt, Job, Progress
+from shared.domain.page import Page, PageRead
+from shared.records import to_plain
+
+
+def job_view(job: Job, progress: Progress) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "status": job.status,
+        "partial": job.partial,
+        "round": job.round,
+        "pages": {"total": progress.total, "done": progress.done, "failed": progress.failed},
+        "error": failure_view(job.error),
+        "flags": {code: list(pages) for code, pages in job.flags.items()},
+        "usage": dict(job.usage),
+        "callback": _callback_view(job.callbacks[-1]) if job.callbacks else None,
+        "source": job.source.name,
+        "priority": job.lane or job.priority,
+        "batch_id": job.batch,
+        "created_at": job.created_at.isoformat(),
+        "updated_at": job.updated_at.isoformat(),
+        "deadline_at": job.deadline_at.isoformat(),
+        "ended_at": job.ended_at.isoformat() if job.ended_at else None,
+        "expires_at": job.expires_at.isoformat() if job.expires_at else None,
+    }
+
+
+def failure_view(failure: Failure | None) -> dict[str, str] | None:
+    return {"code": failure.code, "message": failure.message} if failure else None
+
+
+def page_view(job: Job, page: Page, read: PageRead | None) -> dict[str, Any]:
+    view = {"job_id": job.id, "page": page.number, "status": page.status, "error": failure_view(page.failure)}
+    if read is None:
+        return view
+    return view | {
+        "markdown": page_markdown(read, job.options),
+        "image": f"/jobs/{job.id}/pages/{page.number}/image",
+        **{name: value for name, value in to_plain(read).items() if name != "schema"},
+    }
+
+
+def callbacks_view(job: Job, attempts: Sequence[CallbackAttempt]) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "callbacks": [
+            _callback_view(callback)
+            | {
+                "log": [
+                    {
+                        "attempt": attempt.number,
+                        "at": attempt.at.isoformat(),
+                        "answer": attempt.answer,
+                        "error": attempt.error,
+                        "seconds": attempt.seconds,
+                    }
+                    for attempt in attempts
+                    if attempt.round == callback.round
+                ]
+            }
+            for callback in job.callbacks
+        ],
+    }
+
+
+def _callback_view(callback: Callback) -> dict[str, Any]:
+    return {
+        "round": callback.round,
+        "state": callback.end or "due",
+        "attempts": callback.attempts,
+        "due_at": callback.due_at.isoformat() if callback.due_at else None,
+    }

@@ -1,0 +1,100 @@
+"""The whole pipeline in one process, on embedded adapters: prepare, workers, notifier and sweep as threads."""
+
+import base64
+import random
+
+from gpu_worker.engines import engine
+from gpu_worker.worker import Worker
+from ingest_fn.context import context
+from ingest_fn.prepare import Preparing, prepare
+from ingest_fn.sweep import sweep, sweep_uploads
+from notifier.deliver import Delivering, deliver
+from notifier.hosts import HostCap
+from shared.config import Settings
+from shared.consume import Consumer, Periodic
+from shared.domain.messages import Message, PrepareDocument, RoundEnded, Topic
+from shared.domain.secret import Secret
+from shared.pdf.limits import Limits
+from shared.pdf.sandbox import Sandbox
+from shared.sealing import Sealer
+from shared.wiring import embedded
+
+_PREPARING = 8
+"""Documents that are fetched and opened at the same time; most of that is waiting for their servers."""
+_DELIVERING = 8
+_A_HOST = 4
+"""Callbacks under way to one host: half of all, so that a host that hangs never delays the others."""
+_SWEEP_SECONDS = 1.0
+_SWEEP_UPLOADS_SECONDS = 3600.0
+_GRACE_SECONDS = 10.0
+
+
+class System:
+    """Opened by its constructor; `start` begins the work, `stop` ends it with nothing half-written."""
+
+    def __init__(self, settings: Settings, *, base_url: str) -> None:
+        self.embedded = embedded(settings, base_url=base_url)
+        platform = self.embedded.platform
+        self._sandbox = sandbox(settings)
+        self.context = context(platform, links=self.embedded.files)
+        self._preparing = Preparing(platform=platform, sandbox=self._sandbox, guard=self.context.sources)
+        self._delivering = Delivering(
+            platform=platform,
+            guard=self.context.callbacks,
+            secrets=callback_secrets(settings, platform.sealer),
+            hosts=HostCap(_A_HOST),
+            chance=random.random,
+        )
+        self._worker = Worker(platform, self._sandbox, engine(settings))
+        counters = platform.counters
+        self._consumers = [
+            Consumer(platform.bus, Topic.DOCUMENTS, self._prepare, threads=_PREPARING, counters=counters),
+            Consumer(platform.bus, Topic.OUTCOMES, self._deliver, threads=_DELIVERING, counters=counters),
+        ]
+        self._periodic = [
+            Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, counters=counters),
+            Periodic(
+                "sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, counters=counters
+            ),
+        ]
+
+    def start(self) -> None:
+        self._worker.start()
+        for consumer in self._consumers:
+            consumer.start()
+        for periodic in self._periodic:
+            periodic.start()
+
+    def stop(self) -> None:
+        """Hand back what is in flight and close everything; the next start goes on where this one ended."""
+        for consumer in self._consumers:
+            consumer.stop()
+        for periodic in self._periodic:
+            periodic.stop()
+        self._worker.stop(grace=_GRACE_SECONDS)
+        for periodic in self._periodic:
+            periodic.join(_GRACE_SECONDS)
+        self.embedded.platform.bus.close()
+        self._sandbox.close()
+        self.embedded.close()
+
+    def _prepare(self, message: Message) -> None:
+        if isinstance(message, PrepareDocument):
+            prepare(message, self._preparing)
+
+    def _deliver(self, message: Message) -> None:
+        if isinstance(message, RoundEnded):
+            deliver(message, self._delivering)
+
+
+def sandbox(settings: Settings) -> Sandbox:
+    return Sandbox(
+        Limits(open_seconds=settings.page_seconds, page_seconds=settings.page_seconds, max_pixels=settings.max_pixels)
+    )
+
+
+def callback_secrets(settings: Settings, sealer: Sealer) -> tuple[Secret, ...]:
+    """The operator's secrets, or else one of this installation's own: no callback is ever unsigned."""
+    if settings.callback_secret:
+        return settings.callback_secret
+    return (Secret("whsec_" + base64.b64encode(sealer.derived("callbacks")).decode()),)

@@ -1,0 +1,49 @@
+"""What a callback says: the seed's `{job_id, status, result}`, and links that the receiver can follow for a while."""
+
+import json
+from datetime import timedelta
+
+from shared.domain.document import linked_images
+from shared.domain.job import Callback, Job, Status
+from shared.layout import image_object, result_json, result_markdown
+from shared.ports.objects import ObjectStore
+
+LARGEST_BODY = 256_000
+"""In bytes. Above it the Markdown itself, then the images, give way to links."""
+LINK_LIFE = timedelta(hours=12)
+"""The longest that Cloud Storage honours a link signed by IAM; embedded links live as long."""
+
+
+def callback_body(job: Job, callback: Callback, objects: ObjectStore) -> bytes:
+    """Return the JSON body; raises UnknownObject where the result was erased meanwhile."""
+    body: dict[str, object] = {
+        "job_id": job.id,
+        "round": callback.round,
+        "status": callback.status,
+        "partial": callback.partial,
+        "result": None,
+    }
+    if callback.error is not None:
+        body["error"] = {"code": callback.error.code, "message": callback.error.message}
+    if callback.status is not Status.FINISHED:
+        return _encoded(body)
+    for result in _results(job, callback, objects):
+        encoded = _encoded(body | {"result": result})
+        if len(encoded) <= LARGEST_BODY:
+            break
+    return encoded
+
+
+def _results(job: Job, callback: Callback, objects: ObjectStore) -> list[dict[str, object]]:
+    """The result in full, without its Markdown, and without its images: whichever is small enough is sent."""
+    markdown = objects.read(result_markdown(job.id, callback.round)).decode()
+    links: dict[str, object] = {
+        "markdown_url": objects.link(result_markdown(job.id, callback.round), LINK_LIFE),
+        "json_url": objects.link(result_json(job.id, callback.round), LINK_LIFE),
+    }
+    images = {name: objects.link(image_object(job.id, name), LINK_LIFE) for name in linked_images(markdown)}
+    return [links | {"markdown": markdown, "images": images}, links | {"images": images}, links]
+
+
+def _encoded(body: dict[str, object]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()

@@ -1,0 +1,185 @@
+"""Jobs in SQLite: records as JSON, beside them the few columns that are asked for."""
+
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from shared.adapters.embedded.database import Database
+from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
+from shared.domain.job import CallbackAttempt, Job, JobId, Progress, Status
+from shared.domain.page import Page, PageRange, PageStatus
+from shared.ports.jobs import IdempotencyKey, JobPage
+from shared.records import from_json, to_json
+
+_PUT_JOB = """
+INSERT INTO jobs (id, tenant, status, batch, created_at, next_check_at, erased, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    status = excluded.status, next_check_at = excluded.next_check_at, erased = excluded.erased, body = excluded.body
+"""
+
+
+class SqliteJobStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
+        with self._database.write() as connection:
+            known = None if key is None else _find(connection, key)
+            if known is not None:
+                return known, known.id == job.id
+            if key is not None:
+                connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (key.hash, key.fingerprint, job.id))
+            _put_job(connection, job)
+        return job, True
+
+    def find(self, key: IdempotencyKey) -> Job | None:
+        with self._database.read() as connection:
+            return _find(connection, key)
+
+    def get(self, job_id: JobId) -> Job:
+        with self._database.read() as connection:
+            return _get_job(connection, job_id)
+
+    def update(self, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+        with self._database.write() as connection:
+            before = _get_job(connection, job_id)
+            after = change(before)
+            if after != before:
+                _put_job(connection, after)
+        return after
+
+    def search(
+        self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
+    ) -> JobPage:
+        created_at, last_id = _read_cursor(cursor)
+        query = (
+            "SELECT body FROM jobs WHERE tenant = ? AND erased = 0 AND (created_at, id) < (?, ?)"
+            " AND (? IS NULL OR status = ?) AND (? IS NULL OR batch = ?) ORDER BY created_at DESC, id DESC LIMIT ?"
+        )
+        values = (tenant, created_at, last_id, status, status, batch, batch, limit + 1)
+        with self._database.read() as connection:
+            jobs = [from_json(Job, body) for (body,) in connection.execute(query, values)]
+        more = len(jobs) > limit
+        return JobPage(jobs=tuple(jobs[:limit]), cursor=_cursor(jobs[limit - 1]) if more else None)
+
+    def overdue(self, *, now: datetime, limit: int) -> tuple[Job, ...]:
+        query = "SELECT body FROM jobs WHERE next_check_at <= ? ORDER BY next_check_at LIMIT ?"
+        with self._database.read() as connection:
+            return tuple(from_json(Job, body) for (body,) in connection.execute(query, (now.timestamp(), limit)))
+
+    def plan(self, job_id: JobId, pages: Iterable[Page], ranges: Iterable[PageRange]) -> None:
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT INTO pages VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [(job_id, page.number, page.status, to_json(page).decode()) for page in pages],
+            )
+            connection.executemany(
+                "INSERT INTO ranges VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                [(job_id, each.id, to_json(each).decode()) for each in ranges],
+            )
+
+    def pages(self, job_id: JobId, among: Sequence[int] | None = None) -> tuple[Page, ...]:
+        query, values = "SELECT body FROM pages WHERE job_id = ?", [str(job_id)]
+        if among is not None:
+            query, values = query + " AND number IN (SELECT value FROM json_each(?))", [job_id, json.dumps(among)]
+        with self._database.read() as connection:
+            rows = connection.execute(query + " ORDER BY number", values)
+            return tuple(from_json(Page, body) for (body,) in rows)
+
+    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
+        with self._database.write() as connection:
+            row = connection.execute("SELECT body FROM pages WHERE job_id = ? AND number = ?", (job_id, number))
+            before = from_json(Page, _only(row.fetchone(), job_id))
+            after = change(before)
+            if after != before:
+                connection.execute(
+                    "UPDATE pages SET status = ?, body = ? WHERE job_id = ? AND number = ?",
+                    (after.status, to_json(after).decode(), job_id, number),
+                )
+        return after
+
+    def progress(self, job_id: JobId) -> Progress:
+        with self._database.read() as connection:
+            counts = dict(
+                connection.execute("SELECT status, count(*) FROM pages WHERE job_id = ? GROUP BY status", (job_id,))
+            )
+        done, failed = counts.get(PageStatus.DONE, 0), counts.get(PageStatus.FAILED, 0)
+        return Progress(total=sum(counts.values()) or None, done=done, failed=failed)
+
+    def ranges(self, job_id: JobId) -> tuple[PageRange, ...]:
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT body FROM ranges WHERE job_id = ? ORDER BY id", (job_id,))
+            return tuple(from_json(PageRange, body) for (body,) in rows)
+
+    def update_range(self, job_id: JobId, range_id: str, change: Callable[[PageRange], PageRange]) -> PageRange:
+        with self._database.write() as connection:
+            row = connection.execute("SELECT body FROM ranges WHERE job_id = ? AND id = ?", (job_id, range_id))
+            after = change(from_json(PageRange, _only(row.fetchone(), job_id)))
+            connection.execute(
+                "UPDATE ranges SET body = ? WHERE job_id = ? AND id = ?", (to_json(after).decode(), job_id, range_id)
+            )
+        return after
+
+    def log_attempt(self, job_id: JobId, attempt: CallbackAttempt) -> None:
+        values = (job_id, attempt.round, attempt.number, to_json(attempt).decode())
+        with self._database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)", values)
+
+    def attempts(self, job_id: JobId) -> tuple[CallbackAttempt, ...]:
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT body FROM attempts WHERE job_id = ? ORDER BY round, number", (job_id,))
+            return tuple(from_json(CallbackAttempt, body) for (body,) in rows)
+
+    def forget(self, job_id: JobId, *, tombstone: bool) -> None:
+        statements = ["DELETE FROM pages WHERE job_id = ?", "DELETE FROM ranges WHERE job_id = ?"]
+        statements += ["DELETE FROM attempts WHERE job_id = ?"]
+        if not tombstone:
+            statements += ["DELETE FROM keys WHERE job_id = ?", "DELETE FROM jobs WHERE id = ?"]
+        with self._database.write() as connection:
+            for statement in statements:
+                connection.execute(statement, (job_id,))
+
+
+def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:
+    row = connection.execute("SELECT fingerprint, job_id FROM keys WHERE hash = ?", (key.hash,)).fetchone()
+    if row is None:
+        return None
+    if row[0] != key.fingerprint:
+        raise IdempotencyConflict(f"key of {row[1]}")
+    return _get_job(connection, row[1])
+
+
+def _get_job(connection: sqlite3.Connection, job_id: JobId) -> Job:
+    row = connection.execute("SELECT body FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return from_json(Job, _only(row, job_id))
+
+
+def _only(row: tuple[str] | None, job_id: JobId) -> str:
+    if row is None:
+        raise UnknownJob(job_id)
+    return row[0]
+
+
+def _put_job(connection: sqlite3.Connection, job: Job) -> None:
+    due = job.next_check_at.timestamp() if job.next_check_at else None
+    erased = job.erased_at is not None
+    body = to_json(job).decode()
+    values = (job.id, job.tenant, job.status, job.batch, job.created_at.timestamp(), due, erased, body)
+    connection.execute(_PUT_JOB, values)
+
+
+def _cursor(job: Job) -> str:
+    return base64.urlsafe_b64encode(json.dumps([job.created_at.timestamp(), job.id]).encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[float, str]:
+    if cursor is None:
+        return float("inf"), ""
+    try:
+        created_at, job_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return float(created_at), str(job_id)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidRequest("cursor", public="The cursor is not one that this service gave out.") from error

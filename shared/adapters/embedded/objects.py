@@ -1,0 +1,151 @@
+"""Objects as files below one folder: written under a temporary name, synced, and linked into place."""
+
+import hashlib
+import hmac
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.domain.errors import Unavailable
+from shared.ports.clock import Clock
+from shared.ports.objects import UnknownObject
+
+_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}", re.ASCII)
+_CHUNK = 1 << 20
+
+
+class FileObjectStore:
+    """`base_url` and `key` sign the links that the server of this folder checks with `allows`."""
+
+    def __init__(self, root: Path, *, clock: Clock, base_url: str, key: bytes) -> None:
+        self._objects = root / "objects"
+        self._unfinished = root / "unfinished"
+        for folder in (self._objects, self._unfinished):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._clock, self._base_url, self._key = clock, base_url, key
+        day_old = (clock.now() - timedelta(days=1)).timestamp()
+        self._erase_files(path for path in self._unfinished.iterdir() if _modified(path) < day_old)
+
+    def create(self, name: str, data: bytes | BinaryIO) -> bool:
+        target = self._path(name)
+        if target.exists():
+            return False
+        with _errors(name), tempfile.NamedTemporaryFile(dir=self._unfinished) as temporary:
+            if isinstance(data, bytes):
+                temporary.write(data)
+            else:
+                shutil.copyfileobj(data, temporary, _CHUNK)
+            temporary.flush()
+            os.fsync(temporary.fileno())
+            return _link(Path(temporary.name), target)
+
+    def exists(self, name: str) -> bool:
+        return self._path(name).is_file()
+
+    def open(self, name: str) -> BinaryIO:
+        with _errors(name):
+            return self._path(name).open("rb")
+
+    def read(self, name: str) -> bytes:
+        with _errors(name):
+            return self._path(name).read_bytes()
+
+    def copy(self, source: str, target: str) -> bool:
+        with _errors(source):
+            return _link(self._path(source), self._path(target))
+
+    def names(self, prefix: str) -> Iterator[str]:
+        for path in self._files(prefix):
+            yield path.relative_to(self._objects).as_posix()
+
+    def erase(self, prefix: str) -> int:
+        if not prefix.endswith("/"):
+            return self._erase_files([self._path(prefix)] if self.exists(prefix) else [])
+        folder = self._path(prefix.rstrip("/"))
+        count = sum(1 for _ in self._files(prefix))
+        with _errors(prefix):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        return count
+
+    def expire(self, prefix: str, *, before: datetime) -> int:
+        limit = before.timestamp()
+        return self._erase_files(path for path in self._files(prefix) if _modified(path) < limit)
+
+    def link(self, name: str, ttl: timedelta) -> str:
+        self._path(name)
+        expires = int((self._clock.now() + ttl).timestamp())
+        return f"{self._base_url}/objects/{name}?expires={expires}&signature={self._signature(name, expires)}"
+
+    def allows(self, name: str, *, expires: int, signature: str) -> bool:
+        """Whether a link of this store says so, and still holds."""
+        expected = self._signature(name, expires)
+        return hmac.compare_digest(expected, signature) and self._clock.now().timestamp() < expires
+
+    def _signature(self, name: str, expires: int) -> str:
+        return hmac.new(self._key, f"{expires}:{name}".encode(), hashlib.sha256).hexdigest()
+
+    def _path(self, name: str) -> Path:
+        segments = name.split("/")
+        if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+            raise ValueError(f"{name!r} is not an object's name")
+        return self._objects.joinpath(*segments)
+
+    def _files(self, prefix: str) -> Iterator[Path]:
+        folder = self._path(prefix.rstrip("/"))
+        return (path for path in folder.rglob("*") if path.is_file())
+
+    @staticmethod
+    def _erase_files(paths: "Iterator[Path] | list[Path]") -> int:
+        count = 0
+        for path in paths:
+            path.unlink(missing_ok=True)
+            count += 1
+        return count
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Give the file its name, atomically, and sync the folder so that the name survives a power cut."""
+    while True:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            if source.exists() and not target.parent.exists():
+                continue  # somebody erased the folder between the two lines
+            raise
+        _sync(target.parent)
+        return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise UnknownObject(name) from error
+    except OSError as error:
+        raise Unavailable(f"{name}: {error.strerror}") from error

@@ -1,0 +1,95 @@
+"""Assembly: the page objects of a job become its result, and its round ends. Whoever sees the last page end calls it.
+
+Calling it twice, or from two processes at once, changes nothing: the objects are created once, from the same pages, and
+the round ends once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from shared.domain.document import Document, PageOutcome, document_markdown, image_names
+from shared.domain.errors import Failure
+from shared.domain.job import Job, JobId, Progress, RoundResult
+from shared.domain.messages import RoundEnded, Topic
+from shared.domain.page import Page, PageRead, PageStatus
+from shared.layout import image_object, page_object, result_json, result_markdown
+from shared.ports.bus import Bus
+from shared.ports.jobs import JobStore
+from shared.ports.objects import ObjectStore, UnknownObject
+from shared.records import from_json, to_json
+
+
+def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, now: datetime) -> Job:
+    """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is."""
+    job = store.get(job_id)
+    pages = store.pages(job_id)
+    if not job.is_live or not pages or any(page.is_open(job.round) or is_stale(page, job) for page in pages):
+        return job
+    outcomes = tuple(_outcomes(job, pages, objects))
+    objects.create(result_markdown(job.id, job.round), document_markdown(outcomes, job.options).encode())
+    objects.create(result_json(job.id, job.round), to_json(Document(pages=outcomes)))
+    result = summary(pages)
+    ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
+    tell(ended, bus=bus)
+    return ended
+
+
+def tell(job: Job, *, bus: Bus) -> None:
+    """Say on the bus that the job's round ended, where somebody is to be called."""
+    if job.callback_of(job.round) is not None:
+        bus.publish(Topic.OUTCOMES, RoundEnded(job_id=job.id, round=job.round))
+
+
+def is_stale(page: Page, job: Job) -> bool:
+    """Whether the page failed in an earlier round and still waits to be opened in this one."""
+    return page.status is not PageStatus.DONE and page.round < job.round
+
+
+def summary(pages: Sequence[Page]) -> RoundResult:
+    """What the job's record says of its pages; where all failed, the most frequent failure is the job's."""
+    done = [page for page in pages if page.status is PageStatus.DONE]
+    failures = [page.failure for page in pages if page.failure is not None and page.status is PageStatus.FAILED]
+    usage: Counter[str] = Counter(pages=len(done))
+    flags: dict[str, tuple[int, ...]] = {}
+    for page in done:
+        usage.update(page.usage)
+        for code in sorted({flag.code for flag in page.flags}):
+            flags[code] = (*flags.get(code, ()), page.number)
+    return RoundResult(
+        progress=Progress(total=len(pages), done=len(done), failed=len(failures)),
+        error=_most_frequent(failures),
+        flags=flags,
+        usage=_rounded(usage),
+    )
+
+
+def outcome(job_id: JobId, page: Page, objects: ObjectStore) -> PageOutcome:
+    """Raises UnknownObject where the page is done and its object is gone: the job was erased meanwhile."""
+    if page.status is not PageStatus.DONE:
+        return PageOutcome(number=page.number, failure=page.failure)
+    read = from_json(PageRead, objects.read(page_object(job_id, page.number)))
+    return PageOutcome(number=page.number, read=read)
+
+
+def _outcomes(job: Job, pages: Sequence[Page], objects: ObjectStore) -> Iterator[PageOutcome]:
+    for page in pages:
+        found = outcome(job.id, page, objects)
+        if found.read is not None:
+            _check_links(job, found.read, objects)
+        yield found
+
+
+def _check_links(job: Job, read: PageRead, objects: ObjectStore) -> None:
+    """No result is written whose Markdown links to an image that is not there."""
+    for name in image_names(read, job.options):
+        if not objects.exists(image_object(job.id, name)):
+            raise UnknownObject(f"{job.id}: {name}")
+
+
+def _most_frequent(failures: Sequence[Failure]) -> Failure | None:
+    return Counter(failures).most_common(1)[0][0] if failures else None
+
+
+def _rounded(usage: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(amount, 3) for name, amount in usage.items()}

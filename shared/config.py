@@ -1,0 +1,205 @@
+"""The settings of a process: read once in its `main`, every problem reported together, an unknown name refused."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.domain.job import Limits
+from shared.domain.options import EngineSettings
+from shared.domain.secret import Secret
+from shared.domain.webhook import parse_secret
+from shared.net.address import Allowed
+
+PREFIX = "PAGEMILL_"
+
+ENGINES: Mapping[str, EngineSettings] = {
+    "rapidocr": EngineSettings(name="rapidocr", revision="3.10.0-1", dpi=150),
+    "null": EngineSettings(name="null", revision="1", dpi=72),
+}
+"""What identifies each engine's readings, for those who plan pages without loading an engine."""
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class SettingsError(Exception):
+    """`problems` holds one sentence for each setting that is wrong; none of them repeats a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+        if value is None or not low <= value <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d+", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return text
+
+    return read
+
+
+def _flag(text: str) -> bool:
+    answers = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in answers:
+        raise ValueError("must be true or false")
+    return answers[text.lower()]
+
+
+def _base_url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#]+", text):
+        raise ValueError("must begin with http:// or https:// and have neither query nor fragment")
+    return text.rstrip("/")
+
+
+def _callback_secrets(text: str) -> tuple[Secret, ...]:
+    return tuple(parse_secret(part) for part in text.split())
+
+
+def _setting(default: object, read: Callable[[str], Any], doc: str) -> Any:
+    return field(default=default, metadata={"read": read, "doc": doc})
+
+
+def _default_data() -> Path:
+    return _path(os.path.join("~", ".local", "share", "pagemill"))  # noqa: PTH118 - expanded by _path
+
+
+_NOTHING_ALLOWED = Allowed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Each field is the environment variable PAGEMILL_ and its name in capitals."""
+
+    data: Path = field(
+        default_factory=_default_data,
+        metadata={"read": _path, "doc": "folder of the embedded adapters: jobs, messages, objects, and a secret key"},
+    )
+    host: str = _setting("127.0.0.1", _text, "address that `pagemill serve` listens on")
+    port: int = _setting(8000, _whole(0, 65535), "port that `pagemill serve` listens on; 0 lets the system pick")
+    public_url: str | None = _setting(None, _base_url, "address under which callers reach the server, for links")
+    engine: str = _setting("rapidocr", _one_of(*ENGINES), "what reads the pages")
+    engine_workers: int = field(
+        default_factory=lambda: os.cpu_count() or 1,
+        metadata={"read": _whole(1, 64), "doc": "pages that the CPU engine reads at the same time"},
+    )
+    fetch_allow: Allowed = _setting(
+        _NOTHING_ALLOWED, Allowed.parse, "hosts or CIDRs that the address guard lets through in spite of being private"
+    )
+    fetch_seconds: float = _setting(120.0, _number(1, 3600), "longest time that fetching one document may take")
+    callback_secret: tuple[Secret, ...] = _setting(
+        (), _callback_secrets, "whsec_… that signs callbacks; several, separated by spaces, while one is replaced"
+    )
+    callback_allow_http: bool = _setting(False, _flag, "whether callbacks may go to http:// as well")
+    max_bytes: int = _setting(200_000_000, _whole(1, 10**12), "largest document, in bytes")
+    max_pages: int = _setting(2_000, _whole(1, 100_000), "most pages of a document")
+    max_pixels: int = _setting(40_000_000, _whole(10_000, 500_000_000), "largest page image, in pixels of 3 bytes")
+    page_seconds: float = _setting(30.0, _number(0.1, 600), "longest time that opening or rendering a page may take")
+    deadline_hours: float = _setting(24.0, _number(0.01, 720), "time by which a job has ended")
+    retention_days: float = _setting(7.0, _number(0.001, 3650), "how long jobs and results are kept after the end")
+    log_level: str = _setting("INFO", _one_of(*LOG_LEVELS), "least severity that is logged")
+
+    @property
+    def engine_settings(self) -> EngineSettings:
+        return ENGINES[self.engine]
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            deadline=timedelta(hours=self.deadline_hours),
+            retention=timedelta(days=self.retention_days),
+            pages_a_document=self.max_pages,
+            bytes_a_document=self.max_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One setting as `pagemill config` shows it."""
+
+    name: str
+    value: str
+    origin: str
+    doc: str
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Raises SettingsError with every problem at once."""
+    known = {_variable(each): each for each in fields(Settings)}
+    problems = [
+        f"{name} is not a setting of pagemill" for name in sorted(environment) if _is_ours(name) and name not in known
+    ]
+    values: dict[str, Any] = {}
+    for name, each in known.items():
+        if name in environment:
+            try:
+                values[each.name] = each.metadata["read"](environment[name])
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values)
+
+
+def explain(settings: Settings, environment: Mapping[str, str]) -> list[Explained]:
+    return [
+        Explained(
+            name=_variable(each),
+            value=_shown(getattr(settings, each.name)),
+            origin="environment" if _variable(each) in environment else "default",
+            doc=each.metadata["doc"],
+        )
+        for each in fields(Settings)
+    ]
+
+
+def _variable(each: Field[Any]) -> str:
+    return PREFIX + each.name.upper()
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None | ():
+            return ""
+        case tuple():
+            return " ".join(str(part) for part in value)
+        case bool():
+            return str(value).lower()
+        case Allowed():
+            return ",".join([*sorted(value.hosts), *(str(network) for network in value.networks)])
+        case _:
+            return str(value)

@@ -1,0 +1,115 @@
+"""The loops of every long-running process: messages, pulled, handled and acked, and what is done every so often. What
+goes wrong is handed back or done again, never lost.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from shared.domain.errors import PagemillError, Unavailable
+from shared.domain.messages import Message, Topic
+from shared.observe import Counters
+from shared.ports.bus import Bus, Delivery
+
+log = logging.getLogger(__name__)
+
+_PULL_SECONDS = 1.0
+_BUS_DOWN_SECONDS = 1.0
+
+
+class HandBack(Exception):
+    """Raised by a handler that cannot go on by no fault of the message; `delay` None leaves the pause to the bus."""
+
+    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
+class Consumer:
+    """`threads` threads that each handle one message of `topic` at a time, so none is held that nobody works on.
+
+    `handle` returns when the message needs no further delivery.
+    """
+
+    def __init__(
+        self, bus: Bus, topic: Topic, handle: Callable[[Message], None], *, threads: int, counters: Counters
+    ) -> None:
+        self._bus, self._topic, self._handle, self._counters = bus, topic, handle, counters
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"{topic}-{index}", daemon=True) for index in range(threads)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no more messages; what is in hand goes on."""
+        self._stopping.set()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for what is in hand; False where some of it did not end in time."""
+        for thread in self._threads:
+            thread.join(max(0.0, seconds))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                deliveries = self._bus.pull(self._topic, limit=1, wait=_PULL_SECONDS)
+            except Unavailable:
+                log.warning("the bus cannot be reached", extra={"topic": str(self._topic)}, exc_info=True)
+                self._stopping.wait(_BUS_DOWN_SECONDS)
+                continue
+            for delivery in deliveries:
+                self._settle(delivery)
+
+    def _settle(self, delivery: Delivery) -> None:
+        error = _survived(lambda: self._handle(delivery.message), str(self._topic), self._counters)
+        match error:
+            case None:
+                delivery.ack()
+            case HandBack(delay=delay):
+                delivery.hand_back(delay=delay)
+            case _:
+                delivery.hand_back()
+
+
+class Periodic:
+    """Calls `action` every `seconds`, in a thread of its own, until it is stopped."""
+
+    def __init__(self, name: str, action: Callable[[], object], *, seconds: float, counters: Counters) -> None:
+        self._name, self._action, self._seconds, self._counters = name, action, seconds, counters
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds):
+            _survived(self._action, self._name, self._counters)
+
+
+def _survived(action: Callable[[], object], name: str, counters: Counters) -> Exception | None:
+    """Return what `action` raised. The one place that catches everything: whatever happens, the loop lives on."""
+    try:
+        action()
+    except HandBack as reason:
+        return reason
+    except PagemillError as error:
+        log.warning("not done now", extra={"loop": name, "code": error.code}, exc_info=True)
+        return error
+    except Exception as error:
+        counters.add("crashes")
+        log.exception("crashed", extra={"loop": name})
+        return error
+    return None

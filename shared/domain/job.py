@@ -1,0 +1,348 @@
+"""A job: one document on its way to Markdown. Every change is a past-tense method that returns a new value.
+
+The life of a job is one table, `_MOVES`. Retry opens a new round: the failed pages are read again, what is done stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from shared.domain.errors import Failure, IllegalMove
+from shared.domain.options import Lane, Options
+
+JobId = NewType("JobId", str)
+
+SCHEMA = 1
+
+FIRST_CHECK = timedelta(seconds=60)
+LONGEST_CHECK = timedelta(hours=1)
+CALLBACK_GRACE = timedelta(seconds=30)
+"""How long the notifier has for a callback that it was told of, before `sweep` tells it again."""
+ERASE_LINGER = timedelta(minutes=75)
+"""The longest lease (60 s) plus the longest processing of one message (1 h), with room: after that nobody writes."""
+KEY_LIFE = timedelta(hours=24)
+"""An idempotency key is honoured at least this long, whatever happens to its job."""
+
+
+class Status(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
+    Status.RUNNING: frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED}),
+    Status.FINISHED: frozenset({Status.RUNNING}),  # retried: a new round for the failed pages
+    Status.FAILED: frozenset({Status.RUNNING}),
+    Status.CANCELLED: frozenset(),
+}
+
+UNFINISHED = frozenset({Status.QUEUED, Status.RUNNING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long things are kept, and how large they may be."""
+
+    deadline: timedelta = timedelta(hours=24)
+    retention: timedelta = timedelta(days=7)
+    pages_a_range: int = 8
+    pages_a_document: int = 2_000
+    bytes_a_document: int = 200_000_000
+    express_pages: int = 32
+    """Longer documents go to bulk by themselves."""
+    prepare_tries: int = 5
+
+
+class SourceKind(StrEnum):
+    URL = "url"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the document comes from: a URL to fetch, or an object of ours; `name` is for showing only."""
+
+    kind: SourceKind
+    location: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Pages by state; `total` is None until the document was opened."""
+
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def pending(self) -> int:
+        return (self.total or 0) - self.done - self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundResult:
+    """How a round ended. `flags` maps a flag's code to the pages that carry it; `usage` sums what the pages cost."""
+
+    progress: Progress
+    error: Failure | None = None
+    flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
+
+
+class CallbackEnd(StrEnum):
+    DELIVERED = "delivered"
+    GONE = "gone"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """What a receiver must be told of one round. Due at `due_at`; None where `end` says how it ended.
+
+    `attempts` numbers the delivery log; the retry schedule counts those after `replayed_after`.
+    """
+
+    round: int
+    status: Status
+    partial: bool = False
+    error: Failure | None = None
+    attempts: int = 0
+    replayed_after: int = 0
+    due_at: datetime | None = None
+    end: CallbackEnd | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackAttempt:
+    """One line of the delivery log. `answer` is the HTTP status, None where none came; `error` says why."""
+
+    round: int
+    number: int
+    at: datetime
+    answer: int | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """`next_check_at` is the moment by which something must have happened; None when nothing is due."""
+
+    id: JobId
+    tenant: str
+    source: Source
+    options: Options
+    pages: str | None
+    priority: Lane
+    limits: Limits
+    created_at: datetime
+    updated_at: datetime
+    deadline_at: datetime
+    next_check_at: datetime | None
+    checks: int = 0
+    status: Status = Status.QUEUED
+    round: int = 1
+    lane: Lane | None = None
+    batch: str | None = None
+    key: str | None = None
+    callback_url: str | None = None
+    sealed_password: str | None = None
+    prepare_tries: int = 0
+    page_count: int | None = None
+    partial: bool = False
+    error: Failure | None = None
+    flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
+    callbacks: tuple[Callback, ...] = ()
+    ended_at: datetime | None = None
+    expires_at: datetime | None = None
+    erased_at: datetime | None = None
+    schema: int = SCHEMA
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+    @property
+    def is_live(self) -> bool:
+        """Whether work on it still counts: unfinished, and not marked for erasing."""
+        return self.is_unfinished and self.erased_at is None
+
+    @property
+    def is_planned(self) -> bool:
+        return self.page_count is not None
+
+    @property
+    def prefix(self) -> str:
+        return f"jobs/{self.id}/"
+
+    @property
+    def source_object(self) -> str:
+        return f"{self.prefix}source"
+
+    def is_overdue(self, *, now: datetime) -> bool:
+        return self.next_check_at is not None and self.next_check_at <= now
+
+    def prepare_started(self, *, now: datetime) -> "Job":
+        return replace(self, prepare_tries=self.prepare_tries + 1, updated_at=now)
+
+    def prepare_handed_back(self, *, now: datetime) -> "Job":
+        """Take the try back: it ended by plan, not by the document's fault."""
+        return replace(self, prepare_tries=max(0, self.prepare_tries - 1), updated_at=now)
+
+    def planned(self, *, page_count: int, lane: Lane, now: datetime) -> "Job":
+        """The first plan stands: a later one changes nothing."""
+        if self.is_planned or not self.is_live:
+            return self
+        running = self if self.status is Status.RUNNING else self._moved(Status.RUNNING, now=now)
+        return replace(running, page_count=page_count, lane=lane, sealed_password=None)
+
+    def ended(self, result: RoundResult, *, round_: int, now: datetime) -> "Job":
+        """End this round: finished where any page was read, failed where none was. An ended round changes nothing."""
+        if not self.is_live or round_ != self.round:
+            return self
+        counts = result.progress
+        status = Status.FINISHED if counts.done else Status.FAILED
+        partial = status is Status.FINISHED and counts.failed > 0
+        error = result.error if status is Status.FAILED else None
+        ended = replace(self, partial=partial, error=error, flags=result.flags, usage=result.usage)
+        return ended._moved(status, now=now)
+
+    def failed(self, failure: Failure, *, now: datetime) -> "Job":
+        """End the whole job where nothing could be read; a job that has ended already stays as it is."""
+        if not self.is_live:
+            return self
+        return replace(self, error=failure)._moved(Status.FAILED, now=now)
+
+    def cancelled(self, *, now: datetime) -> "Job":
+        if self.status is Status.CANCELLED:
+            return self
+        return self._moved(Status.CANCELLED, now=now)
+
+    def retried(self, *, now: datetime) -> "Job":
+        """Open a new round for what failed. Raises IllegalMove where nothing did."""
+        if self.status is Status.FINISHED and not self.partial:
+            raise IllegalMove(f"{self.id} has no failed pages", public="Every page of the job was read already.")
+        opened = replace(
+            self,
+            round=self.round + 1,
+            deadline_at=now + self.limits.deadline,
+            error=None,
+            partial=False,
+            prepare_tries=0,
+            ended_at=None,
+            expires_at=None,
+        )
+        return opened._moved(Status.RUNNING, now=now)
+
+    def claimed(self, *, now: datetime) -> "Job":
+        """Move the next check on, at doubling intervals, so that two sweeps never act on the same reason at once."""
+        pause = min(FIRST_CHECK * 2 ** min(self.checks, 16), LONGEST_CHECK)
+        return replace(self, checks=self.checks + 1, next_check_at=now + pause)
+
+    def erased(self, *, now: datetime) -> "Job":
+        """Mark for erasing; the job is unknown to callers from now on, and its unsent callbacks are dropped."""
+        if self.erased_at is not None:
+            return self
+        return replace(self, erased_at=now, callbacks=(), next_check_at=now, checks=0, updated_at=now)
+
+    def buried(self) -> "Job":
+        """Keep of an erased job only what tells it from one that never was, until its tombstone goes."""
+        nothing = Source(kind=self.source.kind, location="", name="")
+        return replace(
+            self,
+            source=nothing,
+            pages=None,
+            callback_url=None,
+            sealed_password=None,
+            error=None,
+            next_check_at=self.tombstone_until,
+        )
+
+    @property
+    def tombstone_until(self) -> datetime | None:
+        """When the record itself may go: nobody can write any more, and its idempotency key was honoured."""
+        if self.erased_at is None:
+            return None
+        return max(self.erased_at + ERASE_LINGER, self.created_at + KEY_LIFE)
+
+    def callback_due(self, round_: int, *, now: datetime) -> Callback | None:
+        found = self.callback_of(round_)
+        return found if found is not None and found.due_at is not None and found.due_at <= now else None
+
+    def callback_of(self, round_: int) -> Callback | None:
+        return next((callback for callback in self.callbacks if callback.round == round_), None)
+
+    def callback_changed(self, callback: Callback, *, now: datetime) -> "Job":
+        callbacks = tuple(callback if other.round == callback.round else other for other in self.callbacks)
+        return replace(self, callbacks=callbacks, updated_at=now)._checked_later(now=now)
+
+    def _moved(self, status: Status, *, now: datetime) -> "Job":
+        if status not in _MOVES[self.status]:
+            raise IllegalMove(
+                f"{self.id}: {self.status} → {status}", public=f"The job is {self.status}; this is not possible now."
+            )
+        moved = replace(self, status=status, updated_at=now, checks=0)
+        if status not in UNFINISHED:
+            moved = moved._with_callback(now=now)
+        return moved._checked_later(now=now)
+
+    def _with_callback(self, *, now: datetime) -> "Job":
+        ended = replace(self, ended_at=now, expires_at=now + self.limits.retention)
+        if self.callback_url is None:
+            return ended
+        due = Callback(round=self.round, status=self.status, partial=self.partial, error=self.error, due_at=now)
+        return replace(ended, callbacks=(*self.callbacks, due))
+
+    def _checked_later(self, *, now: datetime) -> "Job":
+        """Set `next_check_at` to the next moment at which this job, left alone, would need somebody."""
+        if self.is_unfinished:
+            return replace(self, next_check_at=min(now + FIRST_CHECK, self.deadline_at))
+        calls = [callback.due_at for callback in self.callbacks if callback.due_at is not None]
+        moments = [call if call > now else now + CALLBACK_GRACE for call in calls]
+        if self.expires_at is not None:
+            moments.append(self.expires_at)
+        return replace(self, next_check_at=min(moments, default=None))
+
+
+def new_job(
+    *,
+    id: JobId,  # noqa: A002 - the field's own name
+    tenant: str,
+    source: Source,
+    now: datetime,
+    options: Options | None = None,
+    limits: Limits | None = None,
+    pages: str | None = None,
+    priority: Lane = Lane.EXPRESS,
+    callback_url: str | None = None,
+    sealed_password: str | None = None,
+    key: str | None = None,
+    batch: str | None = None,
+) -> Job:
+    """Return a queued job; the limits in force now are its own for life."""
+    limits = limits or Limits()
+    return Job(
+        id=id,
+        tenant=tenant,
+        source=source,
+        options=options or Options(),
+        limits=limits,
+        pages=pages,
+        priority=priority,
+        callback_url=callback_url,
+        sealed_password=sealed_password,
+        key=key,
+        batch=batch,
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + limits.deadline,
+        next_check_at=now + FIRST_CHECK,
+    )

@@ -1,0 +1,35 @@
+"""Where a job's objects lie. One place knows the names; no name comes from a caller."""
+
+import hashlib
+
+from shared.domain.job import JobId
+
+
+def page_object(job_id: JobId, number: int) -> str:
+    return f"jobs/{job_id}/pages/{number:04d}.json"
+
+
+def page_image(job_id: JobId, number: int) -> str:
+    return f"jobs/{job_id}/pages/{number:04d}.webp"
+
+
+def image_object(job_id: JobId, name: str) -> str:
+    """`name` is a block's `image`: "images/…", as the Markdown links to it."""
+    return f"jobs/{job_id}/{name}"
+
+
+def image_name(data: bytes, *, suffix: str) -> str:
+    """Named by content: no collisions, no page numbers, safe to share and to try again."""
+    return f"images/{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+
+
+def result_markdown(job_id: JobId, round_: int) -> str:
+    return f"jobs/{job_id}/results/{round_}/result.md"
+
+
+def result_json(job_id: JobId, round_: int) -> str:
+    return f"jobs/{job_id}/results/{round_}/result.json"
+
+
+def upload_object(tenant: str, random: str) -> str:
+    return f"uploads/{tenant}/{random}"

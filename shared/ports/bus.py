@@ -1,0 +1,35 @@
+"""Messages between the parts: hints, delivered at least once, in no order."""
+
+from datetime import timedelta
+from typing import Protocol
+
+from shared.domain.messages import Message, Topic
+
+
+class Delivery(Protocol):
+    """One delivery of one message. Until it is acked or handed back, the adapter keeps its lease alive."""
+
+    @property
+    def message(self) -> Message: ...
+
+    def ack(self) -> None:
+        """Say that it needs no further delivery. Too late (the lease was lost) is no error: it comes once more."""
+
+    def hand_back(self, *, delay: timedelta | None = None) -> None:
+        """Ask for another delivery after `delay`; None leaves the pause to the bus, which doubles it each time."""
+
+
+class Bus(Protocol):
+    """Safe to call from any thread. Every method raises Unavailable where the bus is not."""
+
+    def publish(self, topic: Topic, message: Message) -> None:
+        """Return once the bus holds the message."""
+
+    def pull(self, topic: Topic, *, limit: int, wait: float) -> list[Delivery]:
+        """Return up to `limit` messages, at once where there are any, else after at most `wait` seconds.
+
+        A message that cannot be understood is counted, set aside and never returned.
+        """
+
+    def close(self) -> None:
+        """Hand back what is held. Idempotent."""
