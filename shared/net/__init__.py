@@ -1,0 +1,1 @@
+"""HTTP to addresses that strangers name (guarded), and to a pagemill server that the operator names (not)."""
