@@ -1,0 +1,51 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. They need python3 >= 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCAL := $(VENV)/.local
+DEV := $(VENV)/.dev
+BENCHES := $(filter-out __init__,$(basename $(notdir $(shell grep -ls '^def main' bench/*.py))))
+
+.PHONY: demo test check fmt bench pins clean
+
+demo: $(LOCAL)  ## set up, and convert a scanned PDF
+	@$(BIN)/pagemill convert docs/samples/scan.pdf -o demo-out
+	@cat demo-out/scan/result.md
+
+test: $(DEV)  ## every test; a backend that is missing skips, with CI=true it fails
+	$(BIN)/pytest
+
+check: $(DEV)  ## format, lint, strict types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV)  ## every benchmark, measured here and now
+	@for name in $(BENCHES); do echo "== bench.$$name"; $(BIN)/python -m bench.$$name || exit 1; done
+
+pins: $(DEV)  ## write requirements/*.txt anew, with hashes and without index lines
+	$(BIN)/uv pip compile $(COMPILE) --extra local -o requirements/local.txt
+	$(BIN)/uv pip compile $(COMPILE) --extra dev -o requirements/dev.txt
+
+COMPILE := pyproject.toml requirements/build.in requirements/opencv.in --override requirements/overrides.txt \
+	--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+$(LOCAL): requirements/local.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pagemill needs python3 >= 3.11, this is " + sys.version)'
+	@echo "Setting up $(VENV) (a minute or two, once)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/local.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(LOCAL)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-out
