@@ -64,6 +64,7 @@ class Slots:
                 yield
             finally:
                 self._waiting[lane] -= 1
+                self._changed.notify_all()  # it may be the other lane's turn now, and a slot be free
 
     def _is_free_for(self, lane: Lane) -> bool:
         if self._alone or self._waiting_alone or self._taken >= self._capacity:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pymupdf
 import pytest
 
-from gpu_worker.engines.rapidocr import SETTINGS, RapidOcrEngine
+from gpu_worker.engines.rapidocr import RapidOcrEngine
+from shared.config import ENGINES
 from shared.domain.errors import EngineUnavailable
 from shared.domain.options import Lane, Options
 from shared.domain.page import Box, FlagCode, Label, PageImage, PageRead
@@ -59,7 +60,7 @@ def text(read: PageRead) -> str:
 
 
 def test_the_revision_is_the_installed_librarys_for_it_carries_the_models() -> None:
-    assert SETTINGS.revision.split("-")[0] == version("rapidocr")
+    assert ENGINES["rapidocr"].revision.split("-")[0] == version("rapidocr")
 
 
 def test_two_columns_are_read_in_order_with_ids_boxes_and_confidence(engine: RapidOcrEngine) -> None:

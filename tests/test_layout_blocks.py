@@ -105,7 +105,12 @@ def a_drawn_grid(columns: tuple[int, ...], rows: tuple[int, ...]) -> npt.NDArray
 
 def test_a_ruled_grid_is_a_table() -> None:
     gray = a_drawn_grid((100, 400, 700), (200, 260, 320))
-    cells = [a_line("Year", 120, 218), a_line("Sheets", 420, 218), a_line("1690", 120, 278), a_line("< 3 & 4", 420, 278)]
+    cells = [
+        a_line("Year", 120, 218),
+        a_line("Sheets", 420, 218),
+        a_line("1690", 120, 278),
+        a_line("< 3 & 4", 420, 278),
+    ]
 
     table = blocks([*cells, *a_body(500)], gray)[0]
 

@@ -9,7 +9,9 @@ def a_line(text: str, x0: float, y0: float, width: float, height: float = HEIGHT
     return Line(Rect(x0, y0, x0 + width, y0 + height), text, 0.99)
 
 
-def a_column(name: str, x0: float, y0: float, width: float = 400.0, rows: int = 8, pitch: float = 25.0) -> list[Line]:
+def a_column(
+    name: str, x0: float, y0: float, width: float = 400.0, *, rows: int = 8, pitch: float = 25.0
+) -> list[Line]:
     return [a_line(f"{name}{row}", x0, y0 + row * pitch, width) for row in range(rows)]
 
 

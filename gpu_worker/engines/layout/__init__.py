@@ -1,0 +1,1 @@
+"""Turns recognised lines into blocks in reading order, by geometry alone."""
