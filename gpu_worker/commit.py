@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gpu_worker.pictures import as_read, cut_out, webp
+from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
 from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
 from shared.domain.job import Job
@@ -109,12 +109,12 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
     objects = reading.platform.objects
     with as_read(image, read.rotation) as pixels:
         read, pictures = cut_out(pixels, replace(read, flags=(*image.flags, *read.flags)))
-        shown = webp(pixels)
+        page_jpeg = shown(pixels)
     if not reading.platform.store.get(job.id).is_live:
         return
     for picture in pictures:
         objects.create(image_object(job.id, picture.name), picture.data)
-    objects.create(page_image(job.id, page.number), shown)
+    objects.create(page_image(job.id, page.number), page_jpeg)
     name = page_object(job.id, page.number)
     if not objects.create(name, to_json(read)):
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands

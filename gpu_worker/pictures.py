@@ -9,9 +9,10 @@ from PIL import Image
 from shared.domain.page import PICTURES, Block, PageImage, PageRead
 from shared.layout import image_name
 
-_WEBP_QUALITY = 75
-_WEBP_EFFORT = 0
-"""libwebp's fastest method: a tenth of the default's time for files about a fifth larger."""
+_SHOWN_QUALITY = 75
+"""Of the page image, which is for looking at beside the text. At 150 dpi JPEG takes 6 ms, WebP at its fastest 42 ms, for
+files of the same size (docs/decisions/0004).
+"""
 _JPEG_QUALITY = 92
 _FEW_COLOURS = 1024
 """A drawing or a chart has fewer, and PNG keeps its edges; a photograph has more, and JPEG is a tenth the size."""
@@ -34,9 +35,9 @@ def as_read(image: PageImage, rotation: int) -> Image.Image:
     return page.transpose(_TURNS[rotation]) if rotation else page
 
 
-def webp(page: Image.Image) -> bytes:
+def shown(page: Image.Image) -> bytes:
     out = io.BytesIO()
-    page.save(out, "WEBP", quality=_WEBP_QUALITY, method=_WEBP_EFFORT)
+    page.save(out, "JPEG", quality=_SHOWN_QUALITY)
     return out.getvalue()
 
 

@@ -14,6 +14,7 @@ def api(context: Context) -> FastAPI:
         title="pagemill",
         version=version("pagemill"),
         description="Documents in, Markdown out. Errors are RFC 9457 problem details with a stable `code`.",
+        docs_url=None,
         redoc_url=None,
     )
     app.state.context = context

@@ -47,16 +47,17 @@ def context(platform: Platform, *, links: Links | None) -> Context:
     callbacks = Guard(allowed=settings.fetch_allow, allow_http=settings.callback_allow_http, tls=sources.tls)
     checks = {
         "store": lambda: store.overdue(now=clock.now(), limit=1),
-        "objects": lambda: objects.exists("ready"),
+        "objects": objects.check,
     }
     return Context(platform=platform, sources=sources, callbacks=callbacks, new_id=new_id, checks=checks, links=links)
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
+    """Async, as `_tenant` is, since FastAPI gives every other dependency a turn in its thread pool."""
     return cast("Context", request.app.state.context)
 
 
-def _tenant() -> str:
+async def _tenant() -> str:
     return TENANT
 
 

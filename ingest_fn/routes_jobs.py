@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -21,9 +22,7 @@ from shared.layout import result_json, result_markdown
 router = APIRouter()
 
 _LONGEST_WAIT = 60
-_FIRST_POLL_SECONDS = 0.01
-_LONGEST_POLL_SECONDS = 0.5
-_POLL_GROWTH = 1.3
+_LOOK_SECONDS = 0.5
 _RETRY = {"Retry-After": "1"}
 
 
@@ -130,14 +129,22 @@ def replay_callback(job: KnownJob, context: Ctx) -> dict[str, Any]:
 
 
 async def _changed(job: Job, context: Context, wait: float) -> Job:
-    """Poll the store, at first often, since a short document is read at once."""
-    until, pause = time.monotonic() + wait, _FIRST_POLL_SECONDS
-    latest = job
-    while (latest.status, latest.round) == (job.status, job.round) and time.monotonic() < until:
-        await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
-        latest = await run_in_threadpool(context.platform.store.get, job.id)
-    return latest
+    """Look when the store says so, and now and then besides: a change of another process may go by unsaid."""
+    store, loop, woken = context.platform.store, asyncio.get_running_loop(), asyncio.Event()
+    until = time.monotonic() + wait
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(woken.set)
+
+    with store.watch(job.id, wake):
+        while True:
+            latest = await run_in_threadpool(store.get, job.id)
+            left = until - time.monotonic()
+            if (latest.status, latest.round) != (job.status, job.round) or left <= 0:
+                return latest
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), min(left, _LOOK_SECONDS))
+            woken.clear()
 
 
 def _finished(job: Job) -> Job:

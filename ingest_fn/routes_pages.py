@@ -17,7 +17,6 @@ router = APIRouter()
 _KINDS = {
     "png": "image/png",
     "jpg": "image/jpeg",
-    "webp": "image/webp",
     "md": "text/markdown; charset=utf-8",
     "json": "application/json",
 }

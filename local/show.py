@@ -1,5 +1,6 @@
 """What `pagemill convert` shows while it works and when it is done: progress on stderr, the document on stdout."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def convert_documents(
 
 def _waited(running: Conversion, document: Input) -> Job:
     """Show a bar that moves with each page; nothing where stderr is not a terminal."""
-    shown = click.get_text_stream("stderr")
+    shown = sys.stderr
     states = running.waited(document)
     total = next((progress.total for progress in states if progress.total is not None), 0)
     if total and shown.isatty():
@@ -56,7 +57,8 @@ def _deliver(running: Conversion, document: Input, job: Job, output: Path | None
     click.echo(objects.read(result_json(job.id, job.round)).decode() if as_json else markdown, nl=as_json)
     images = len(linked_images(markdown))
     if images:
-        click.echo(f"{document.given}: {images} images are linked and not written; -o DIR writes them.", err=True)
+        linked = "1 image is" if images == 1 else f"{images} images are"
+        click.echo(f"{document.given}: {linked} linked and not written; -o DIR writes them.", err=True)
 
 
 def _verdict(document: Input, job: Job, running: Conversion) -> int:

@@ -24,6 +24,8 @@ _PREPARING = 8
 _DELIVERING = 8
 _A_HOST = 4
 """Callbacks under way to one host: half of all, so that a host that hangs never delays the others."""
+_PARKED = 32
+"""Documents kept open for a moment after use, about 10 MB each: a worker goes on where `prepare` has opened."""
 _SWEEP_SECONDS = 1.0
 _SWEEP_UPLOADS_SECONDS = 3600.0
 _GRACE_SECONDS = 10.0
@@ -89,7 +91,8 @@ class System:
 
 def sandbox(settings: Settings) -> Sandbox:
     return Sandbox(
-        Limits(open_seconds=settings.page_seconds, page_seconds=settings.page_seconds, max_pixels=settings.max_pixels)
+        Limits(open_seconds=settings.page_seconds, page_seconds=settings.page_seconds, max_pixels=settings.max_pixels),
+        parked=_PARKED,
     )
 
 

@@ -34,16 +34,22 @@ class SettingsError(Exception):
 
 
 def _text(text: str) -> str:
+    """An empty host, for one, would be every address of the machine."""
+    if not text.strip():
+        raise ValueError("must not be empty")
     return text
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(_text(text)).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("there is no home folder to put it in; name a folder") from error
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
-        value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+        value = float(text) if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text, re.ASCII) else None
         if value is None or not low <= value <= high:
             raise ValueError(f"must be a number from {low:g} to {high:g}")
         return value
@@ -53,7 +59,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch(r"\d+", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
 
@@ -77,8 +83,8 @@ def _flag(text: str) -> bool:
 
 
 def _base_url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s?#]+", text):
-        raise ValueError("must begin with http:// or https:// and have neither query nor fragment")
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("must begin with http:// or https:// and a host, and have neither user, query nor fragment")
     return text.rstrip("/")
 
 
@@ -91,10 +97,12 @@ def _setting(default: object, read: Callable[[str], Any], doc: str) -> Any:
 
 
 def _default_data() -> Path:
-    return _path(os.path.join("~", ".local", "share", "pagemill"))  # noqa: PTH118 - expanded by _path
+    return _path(_DEFAULT_DATA)
 
 
+_DEFAULT_DATA = "~/.local/share/pagemill"
 _NOTHING_ALLOWED = Allowed()
+_MOST_ENGINE_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +118,8 @@ class Settings:
     public_url: str | None = _setting(None, _base_url, "address under which callers reach the server, for links")
     engine: str = _setting("rapidocr", _one_of(*ENGINES), "what reads the pages")
     engine_workers: int = field(
-        default_factory=lambda: os.cpu_count() or 1,
-        metadata={"read": _whole(1, 64), "doc": "pages that the CPU engine reads at the same time"},
+        default_factory=lambda: min(os.cpu_count() or 1, _MOST_ENGINE_WORKERS),
+        metadata={"read": _whole(1, _MOST_ENGINE_WORKERS), "doc": "pages that the CPU engine reads at the same time"},
     )
     fetch_allow: Allowed = _setting(
         _NOTHING_ALLOWED, Allowed.parse, "hosts or CIDRs that the address guard lets through in spite of being private"
@@ -159,11 +167,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     problems = [
         f"{name} is not a setting of pagemill" for name in sorted(environment) if _is_ours(name) and name not in known
     ]
+    # Where there is no home folder, the default is a problem like any other.
+    given = {PREFIX + "DATA": _DEFAULT_DATA, **environment}
     values: dict[str, Any] = {}
     for name, each in known.items():
-        if name in environment:
+        if name in given:
             try:
-                values[each.name] = each.metadata["read"](environment[name])
+                values[each.name] = each.metadata["read"](given[name])
             except ValueError as error:
                 problems.append(f"{name}: {error}")
     if problems:

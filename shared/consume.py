@@ -4,10 +4,11 @@ goes wrong is handed back or done again, never lost.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from shared.domain.errors import PagemillError, Unavailable
+from shared.domain.errors import PagemillError
 from shared.domain.messages import Message, Topic
 from shared.observe import Counters
 from shared.ports.bus import Bus, Delivery
@@ -15,7 +16,8 @@ from shared.ports.bus import Bus, Delivery
 log = logging.getLogger(__name__)
 
 _PULL_SECONDS = 1.0
-_BUS_DOWN_SECONDS = 1.0
+_TROUBLE_SECONDS = 1.0
+"""Between two turns of which the first could not pull or settle: the bus is down, or the disk is full."""
 
 
 class HandBack(Exception):
@@ -51,19 +53,22 @@ class Consumer:
 
     def join(self, seconds: float) -> bool:
         """Wait for what is in hand; False where some of it did not end in time."""
+        until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, seconds))
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                deliveries = self._bus.pull(self._topic, limit=1, wait=_PULL_SECONDS)
-            except Unavailable:
-                log.warning("the bus cannot be reached", extra={"topic": str(self._topic)}, exc_info=True)
-                self._stopping.wait(_BUS_DOWN_SECONDS)
-                continue
-            for delivery in deliveries:
+            if _survived(self._turn, str(self._topic), self._counters) is not None:
+                self._stopping.wait(_TROUBLE_SECONDS)
+
+    def _turn(self) -> None:
+        for delivery in self._bus.pull(self._topic, limit=1, wait=_PULL_SECONDS):
+            if self._stopping.is_set():
+                delivery.hand_back(delay=timedelta(0))
+            else:
                 self._settle(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
@@ -92,7 +97,8 @@ class Periodic:
         self._stopping.set()
 
     def join(self, seconds: float) -> None:
-        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):

@@ -10,7 +10,7 @@ def page_object(job_id: JobId, number: int) -> str:
 
 
 def page_image(job_id: JobId, number: int) -> str:
-    return f"jobs/{job_id}/pages/{number:04d}.webp"
+    return f"jobs/{job_id}/pages/{number:04d}.jpg"
 
 
 def image_object(job_id: JobId, name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from shared.domain.errors import PagemillError
+from shared.domain.errors import PagemillError, Unavailable
 
 KEY_BYTES = 32
 
@@ -33,7 +33,7 @@ class Sealer:
         """Raises NotSealedHere."""
         try:
             return self._fernet.decrypt(sealed).decode()
-        except InvalidToken as error:
+        except (InvalidToken, ValueError) as error:
             raise NotSealedHere("wrong key or damaged") from error
 
     def fingerprint(self, data: bytes) -> str:
@@ -45,7 +45,7 @@ class Sealer:
 
 
 def key_of(folder: Path) -> bytes:
-    """Return the key kept in this folder, made by whoever comes first."""
+    """Return the key kept in this folder, made by whoever comes first. Raises Unavailable where it is damaged."""
     path = folder / "secret.key"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
@@ -61,4 +61,17 @@ def key_of(folder: Path) -> bytes:
             pass  # another process was first: its key is the key
         finally:
             temporary.unlink()
-    return path.read_bytes()
+        _sync(folder)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise Unavailable(f"{path} holds {len(key)} bytes", public=f"{path} is not a key of {KEY_BYTES} bytes.")
+    return key
+
+
+def _sync(folder: Path) -> None:
+    """Without this a power cut could take the key away from what was sealed with it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

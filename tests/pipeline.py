@@ -40,7 +40,9 @@ Lost = Callable[[Message], bool]
 
 
 class Pipeline:
-    """`handled` counts messages; `drain` handles what there is, `heal` moves the clock and sweeps until all is quiet."""
+    """`drain` handles the messages that there are; `heal` lets time pass, sweeping."""
+
+    topics = tuple(Topic)
 
     def __init__(self, folder: Path, clock: Clock, sandbox: Sandbox, engine: OcrEngine | None = None) -> None:
         settings = Settings(
@@ -120,6 +122,10 @@ class Pipeline:
             self.sweep()
             self.drain(lost=lost)
 
+    def ended(self, job_id: JobId) -> RoundEnded:
+        """What the bus says of the end of the job's round."""
+        return RoundEnded(job_id=job_id, round=self.job(job_id).round)
+
     def job(self, job_id: JobId) -> Job:
         return self.store.get(job_id)
 
@@ -129,9 +135,7 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(
-    folder: Path, clock: Clock, sandbox: Sandbox, engine: OcrEngine | None = None
-) -> Iterator[Pipeline]:
+def pipeline(folder: Path, clock: Clock, sandbox: Sandbox, engine: OcrEngine | None = None) -> Iterator[Pipeline]:
     opened = Pipeline(folder, clock, sandbox, engine)
     try:
         yield opened

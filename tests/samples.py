@@ -63,6 +63,18 @@ def illustrated_pdf(*boxes: tuple[float, float, float, float], rotate: int = 0) 
         return _saved(document)
 
 
+def figure_pdf() -> bytes:
+    """A small page with two lines of text around a picture with something to see."""
+    picture = Image.linear_gradient("L").resize((400, 300)).convert("RGB")
+    ImageDraw.Draw(picture).ellipse((60, 40, 300, 260), fill=(180, 40, 40))
+    with pymupdf.open() as document:
+        page = document.new_page(width=400, height=400)
+        page.insert_text((40, 50), "The mill stands beside the river.")
+        page.insert_image((40, 80, 340, 305), stream=encoded(picture, "PNG"))
+        page.insert_text((40, 350), "Its wheel turns by day and by night.")
+        return _saved(document)
+
+
 def annotated_pdf() -> bytes:
     """One page of 200 x 100 points with a filled red square annotation on its left and a filled-in text field right."""
     with pymupdf.open() as document:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,14 @@ def served(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Se
         assert process.stdout is not None
         process.stdout.close()
         log.close()
+
+
+def until(happened: Callable[[], bool], seconds: float = 40.0) -> None:
+    """Wait for a condition; fail where it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ingest_fn.rounds import cancel, delete, replay_callback, reopen, retry
+from ingest_fn.rounds import cancel, delete, reopen, replay_callback, retry
 from shared.domain.errors import EngineUnavailable, IllegalMove, PageRefused, UnknownJob
 from shared.domain.job import CallbackEnd, JobId, Status
 from shared.domain.messages import Message, ReadRange
@@ -154,9 +154,7 @@ def test_a_retry_that_died_half_way_is_opened_by_sweep(tmp_path: Path, clock: Ma
         assert (pipe.job(job_id).status, pipe.job(job_id).partial) == (Status.FINISHED, False)
 
 
-def test_a_late_write_of_an_ended_round_changes_nothing(
-    tmp_path: Path, clock: ManualClock, sandbox: Sandbox
-) -> None:
+def test_a_late_write_of_an_ended_round_changes_nothing(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> None:
     with pipeline(tmp_path / "data", clock, sandbox, ScriptedEngine(refusing(width=300))) as pipe:
         job_id = pipe.submit(sized_pdf(200, 300))
         pipe.drain()

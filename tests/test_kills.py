@@ -23,7 +23,7 @@ PAGES = 20
 def test_a_server_killed_in_the_middle_goes_on_and_reads_no_finished_page_again(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(data, {"ENGINE": "rapidocr", "ENGINE_WORKERS": "2"}) as first:
-        job_id = first.submitted(samples.pdf([f"This is page number {number}." for number in range(1, PAGES + 1)]))
+        job_id = first.submitted(_numbered())
         done_before = _when_done(first, job_id, 5)
         first.kill()
     before = _pages(data, job_id)
@@ -46,7 +46,7 @@ def test_a_server_killed_in_the_middle_goes_on_and_reads_no_finished_page_again(
 def test_a_server_that_is_asked_to_stop_exits_and_blames_no_page(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(data, {"ENGINE": "rapidocr", "ENGINE_WORKERS": "2"}) as first:
-        job_id = first.submitted(samples.pdf([f"This is page number {number}." for number in range(1, PAGES + 1)]))
+        job_id = first.submitted(_numbered())
         _when_done(first, job_id, 3)
         code = first.terminate()
     stopped = _pages(data, job_id)
@@ -82,8 +82,8 @@ def test_an_extra_worker_process_shares_the_folder(tmp_path: Path) -> None:
     with served(data) as server:
         command = [sys.executable, "-m", "local", "worker"]
         worker = subprocess.Popen(command, env=environment(data), stdout=subprocess.PIPE, text=True)
+        assert worker.stdout is not None
         try:
-            assert worker.stdout is not None
             assert worker.stdout.readline().startswith("pagemill works on")
             jobs = [server.submitted(samples.pdf(["one"] * 16)) for _ in range(4)]
 
@@ -96,6 +96,11 @@ def test_an_extra_worker_process_shares_the_folder(tmp_path: Path) -> None:
     assert {job["pages"]["done"] for job in ended} == {16}
     assert code == 0
     assert {page["tries"] for job_id in jobs for page in _pages(data, job_id).values()} == {1}
+
+
+def _numbered() -> bytes:
+    """Small pages, so that the real engine takes a moment for each, not a second."""
+    return samples.pdf([f"This is page number {number}." for number in range(1, PAGES + 1)], size=(300, 120))
 
 
 def _when_done(server: Served, job_id: str, count: int) -> int:

@@ -23,17 +23,28 @@ _EXTRAS: Mapping[Label, Extra] = {
 }
 
 _LONGEST_SPAN = 1000
+_SPAN = re.compile(r"\d{1,4}", re.ASCII)
 
-_TAG_OR_ENTITY = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"\](?=[(\[:])|!(?=\[)")
-_INLINE = re.compile(r"`|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)|~~")
-_BLOCK_START = re.compile(
-    r"^(?P<space>[ \t]*)(?P<mark>#{1,6}(?=\s|$)|>|[-+*](?=\s|$)|(?:=+|-+)[ \t]*$|~~~|\|)", re.MULTILINE
+_SPECIAL = re.compile(
+    r"(?P<entity><(?=[A-Za-z/!?])|&(?=#?\w+;))"
+    r"|\\(?=[!-/:-@\[-`{-~\s]|\Z)"  # a backslash that would escape something, be it an escape of ours
+    r"|\](?=[(\[:])|!(?=\[)"  # links, their definitions, images
+    r"|`|~(?=~)|(?<=~)~|\*(?=\S|\Z)|(?:(?<=\S)|\A)\*"
+    r"|(?<!\w)_+|(?<!_)_++(?!\w)"  # an underscore within a word means nothing to Markdown
 )
-_NUMBER_START = re.compile(r"^(?P<space>[ \t]*)(?P<number>\d{1,9})(?P<mark>[.)])(?=\s|$)", re.MULTILINE)
+_BLOCK_START = re.compile(r"#{1,6}(?=\s|$)|>|[-+*_](?=\s|$)|(?:=+|-+)\s*$|~~~|\||[-:][-:|\s]*$|[*_][*_\s]*$")
+_NUMBER_START = re.compile(r"(\d{1,9})(?=[.)](?:\s|$))")
+_LIST_MARK = re.compile(r"([ \t]*)([-*+]|\d{1,9}[.)])[ \t]+(?=\S)", re.ASCII)
+_CLOSING_HASHES = re.compile(r"(?:(?<=\s)|^)(?=#+$)")
 _IMAGE_LINK = re.compile(r"!\[\]\((images/[0-9a-f]{16}\.(?:png|jpg))\)")
-_MATH = re.compile(r"(\$\$?[^$\n]+\$\$?|\\\(.+?\\\)|\\\[.+?\\\])")
+_FENCED = re.compile(r"^(`{3,})\n.*?\n\1$", re.MULTILINE | re.DOTALL)
+_DECLARATION = re.compile(r"<(?=[!?])")
+"""In a table these are text: the parser would drop comments, and it raises at a marked section that it doesn't know."""
+_MATH = re.compile(r"\$\$([^$\n]+)\$\$|\$([^$\n]+)\$|\\\[([^$\n]+?)\\\]|\\\(([^$\n]+?)\\\)")
+_FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$([^$]+)\$|\\\[([^$]+)\\\]|\\\(([^$]+)\\\)|([^$]+)")
 
 
 SCHEMA = 1
@@ -91,26 +102,27 @@ def image_names(read: PageRead, options: Options) -> Iterator[str]:
 
 def linked_images(markdown: str) -> tuple[str, ...]:
     """The image names that a document's Markdown links to, each once. A document's own text cannot forge a link."""
-    return tuple(dict.fromkeys(_IMAGE_LINK.findall(markdown)))
+    return tuple(dict.fromkeys(_IMAGE_LINK.findall(_FENCED.sub("", markdown))))
 
 
 def block_markdown(block: Block, options: Options) -> str:
     """Return one block as Markdown; empty where it shows nothing."""
     if block.label in PICTURES:
         return _picture(block)
-    content = block.content.strip()
+    text = _CONTROL.sub("\ufffd", block.content)
+    content = text.strip()
     if not content:
         return ""
     match block.label:
         case Label.TITLE | Label.HEADING:
             level = 1 if block.label is Label.TITLE else min(max(block.level or 2, 1), 6)
-            return f"{'#' * level} {_inline(_folded(content))}"
+            return f"{'#' * level} {_heading(content)}"
         case Label.TABLE:
             return _table(content, options)
         case Label.FORMULA:
-            return _math(content) if content.startswith(("$", "\\[", "\\(")) else f"$$\n{_math(content)}\n$$"
+            return _formula(content)
         case Label.CODE:
-            return _fenced(content)
+            return _fenced(text.strip("\r\n"))
         case Label.LIST:
             return _list(content)
         case _:
@@ -119,7 +131,12 @@ def block_markdown(block: Block, options: Options) -> str:
 
 def _picture(block: Block) -> str:
     link = f"![]({block.image})" if block.image else ""
-    return "\n\n".join(part for part in (link, _escaped(block.content.strip())) if part)
+    return "\n\n".join(part for part in (link, _escaped(_CONTROL.sub("\ufffd", block.content).strip())) if part)
+
+
+def _heading(content: str) -> str:
+    """Hashes at a heading's end would be taken for its closing."""
+    return _CLOSING_HASHES.sub(r"\\", _inline(_folded(content)))
 
 
 def _fenced(content: str) -> str:
@@ -129,49 +146,82 @@ def _fenced(content: str) -> str:
 
 
 def _list(content: str) -> str:
-    """Keep the item's own mark ("-", "3.") and escape what follows it."""
-    lines = []
-    for line in content.splitlines():
-        mark = re.match(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+", line)
-        lines.append(mark.group() + _escaped(line[mark.end() :]) if mark else _escaped(line))
-    return "\n".join(lines)
+    """Keep the items' own marks ("-", "3.") and their depth, and escape what follows."""
+    return "\n".join(_list_line(line) for line in content.splitlines() if line.strip())
+
+
+def _list_line(line: str) -> str:
+    mark = _LIST_MARK.match(line)
+    if mark is None:
+        return _escaped(line)
+    return f"{mark[1].expandtabs(4)}{mark[2]} {_escaped(line[mark.end() :])}"
+
+
+def _formula(content: str) -> str:
+    """A formula stands between lines of two dollars, whatever delimiters it came with; an empty group, which shows
+    nothing, keeps its lines from beginning a block. Where dollars lie within, it is text with formulas.
+    """
+    whole = _FORMULA.fullmatch(content)
+    if whole is None:
+        return _escaped(content)
+    lines = [_math(line.strip()) for line in whole[whole.lastindex or 0].splitlines() if line.strip()]
+    guarded = ("{}" + line if _BLOCK_START.match(line) or _NUMBER_START.match(line) else line for line in lines)
+    return "\n".join(["$$", *guarded, "$$"])
 
 
 def _escaped(text: str) -> str:
-    """Return text that Markdown shows as it is, block starters and all; formulas between dollars stay formulas."""
-    text = _BLOCK_START.sub(r"\g<space>\\\g<mark>", _inline(text))
-    return _NUMBER_START.sub(r"\g<space>\g<number>\\\g<mark>", text)
+    """Return text that Markdown shows as it is, block starters and all; formulas between dollars stay formulas.
+
+    Indentation goes: it would make code of text.
+    """
+    return "\n".join(_escaped_line(line.strip(" \t")) for line in text.splitlines())
+
+
+def _escaped_line(line: str) -> str:
+    line = _inline(line)
+    if _BLOCK_START.match(line):
+        return "\\" + line
+    return _NUMBER_START.sub(r"\g<1>\\", line, count=1) if _NUMBER_START.match(line) else line
 
 
 def _inline(text: str) -> str:
-    pieces = _MATH.split(text)
-    return "".join(_math(piece) if index % 2 else _plain(piece) for index, piece in enumerate(pieces))
+    """Escape what lies between formulas. All of them get dollars: a bracket that delimits one could end a link."""
+    pieces, end = [], 0
+    for match in _MATH.finditer(text):
+        dollars = "$" if match[2] or match[4] else "$$"
+        pieces += [_plain(text[end : match.start()]), dollars, _math(match[match.lastindex or 0]), dollars]
+        end = match.end()
+    return "".join([*pieces, _plain(text[end:])])
 
 
 def _math(text: str) -> str:
-    """Keep LaTeX as it is but for a space, which it ignores, where HTML or a link would begin."""
-    return _LINK.sub(r"\g<0> ", _TAG.sub("< ", text))
+    """Keep LaTeX as it is but for a space, which it ignores, where HTML or a link would begin, and its left quote."""
+    return _LINK.sub(r"\g<0> ", _TAG.sub("< ", text)).replace("`", r"\lq{}")
 
 
 def _plain(text: str) -> str:
-    text = _TAG_OR_ENTITY.sub(lambda match: escape_html(match.group()), text)
-    text = _LINK.sub(lambda match: "\\" + match.group(), text)
-    return _INLINE.sub(lambda match: "".join("\\" + mark for mark in match.group()), text)
+    return _SPECIAL.sub(_harmless, text)
+
+
+def _harmless(match: re.Match[str]) -> str:
+    return escape_html(match[0]) if match["entity"] else "".join("\\" + mark for mark in match[0])
 
 
 def _table(content: str, options: Options) -> str:
     """Tables travel as HTML; a table that joins cells stays so, since Markdown's cannot."""
     table = _TableReader()
-    table.feed(content)
+    table.feed(_DECLARATION.sub("&lt;", content))
     table.close()
-    if options.tables is Tables.MARKDOWN and table.rows and not table.joins:
+    if not any(table.rows):
+        return ""
+    if options.tables is Tables.MARKDOWN and not table.joins:
         return _markdown_table(table.rows)
     return table.html()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
     width = max(len(row) for row in rows)
-    cells = [[_plain(_folded(cell)).replace("|", "\\|") for cell in row] + [""] * (width - len(row)) for row in rows]
+    cells = [[_inline(_folded(cell)).replace("|", "\\|") for cell in row] + [""] * (width - len(row)) for row in rows]
     lines = ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
@@ -215,17 +265,16 @@ class _TableReader(HTMLParser):
 
     @staticmethod
     def _row_html(row: list[str], spans: list[str]) -> str:
-        cells = (f"<td{span}>{escape_html(_folded(cell))}</td>" for cell, span in zip(row, spans, strict=True))
+        cells = (f"<td{span}>{_cell_html(cell)}</td>" for cell, span in zip(row, spans, strict=True))
         return f"<tr>{''.join(cells)}</tr>"
 
     def _span(self, attrs: list[tuple[str, str | None]]) -> str:
-        kept = [
-            (name, int(value))
-            for name, value in attrs
-            if name in {"rowspan", "colspan"}
-            and value is not None
-            and value.isdecimal()
-            and 1 < int(value) <= _LONGEST_SPAN
-        ]
+        given = {name: int(value) for name, value in reversed(attrs) if value is not None and _SPAN.fullmatch(value)}
+        kept = {name: given[name] for name in ("rowspan", "colspan") if 1 < given.get(name, 0) <= _LONGEST_SPAN}
         self.joins = self.joins or bool(kept)
-        return "".join(f' {name}="{value}"' for name, value in kept)
+        return "".join(f' {name}="{value}"' for name, value in kept.items())
+
+
+def _cell_html(text: str) -> str:
+    """Markdown sees nothing in HTML, but whoever looks for the links of a document does."""
+    return escape_html(_folded(text)).replace("![", "&#33;[")

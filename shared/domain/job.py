@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
-from shared.domain.errors import Failure, IllegalMove
+from shared.domain.errors import Failure, IllegalMove, UnknownJob
 from shared.domain.options import Lane, Options
 
 JobId = NewType("JobId", str)
@@ -201,8 +201,9 @@ class Job:
         """The first plan stands: a later one changes nothing."""
         if self.is_planned or not self.is_live:
             return self
-        running = self if self.status is Status.RUNNING else self._moved(Status.RUNNING, now=now)
-        return replace(running, page_count=page_count, lane=lane, sealed_password=None)
+        plan = replace(self, page_count=page_count, lane=lane, sealed_password=None, checks=0, updated_at=now)
+        running = plan if plan.status is Status.RUNNING else plan._moved(Status.RUNNING, now=now)
+        return running._checked_later(now=now)
 
     def ended(self, result: RoundResult, *, round_: int, now: datetime) -> "Job":
         """End this round: finished where any page was read, failed where none was. An ended round changes nothing."""
@@ -216,18 +217,20 @@ class Job:
         return ended._moved(status, now=now)
 
     def failed(self, failure: Failure, *, now: datetime) -> "Job":
-        """End the whole job where nothing could be read; a job that has ended already stays as it is."""
-        if not self.is_live:
+        """End a job that never came to a plan. One that has a plan or has ended stays: somebody else prepared it."""
+        if not self.is_live or self.is_planned:
             return self
         return replace(self, error=failure)._moved(Status.FAILED, now=now)
 
     def cancelled(self, *, now: datetime) -> "Job":
         if self.status is Status.CANCELLED:
             return self
-        return self._moved(Status.CANCELLED, now=now)
+        return replace(self, sealed_password=None)._moved(Status.CANCELLED, now=now)
 
     def retried(self, *, now: datetime) -> "Job":
-        """Open a new round for what failed. Raises IllegalMove where nothing did."""
+        """Open a new round for what failed. Raises IllegalMove where nothing did, or the job has not ended."""
+        if self.is_unfinished:
+            raise self._illegal(Status.RUNNING)
         if self.status is Status.FINISHED and not self.partial:
             raise IllegalMove(f"{self.id} has no failed pages", public="Every page of the job was read already.")
         opened = replace(
@@ -243,9 +246,13 @@ class Job:
         return opened._moved(Status.RUNNING, now=now)
 
     def claimed(self, *, now: datetime) -> "Job":
-        """Move the next check on, at doubling intervals, so that two sweeps never act on the same reason at once."""
+        """Move the next check on, at doubling intervals, so that two sweeps never act on the same reason at once.
+
+        The pause never reaches beyond the next thing that falls due by itself: the deadline, a callback, the expiry.
+        """
         pause = min(FIRST_CHECK * 2 ** min(self.checks, 16), LONGEST_CHECK)
-        return replace(self, checks=self.checks + 1, next_check_at=now + pause)
+        to_come = [moment for moment in (*self._calls, self._last_moment) if moment is not None and moment > now]
+        return replace(self, checks=self.checks + 1, next_check_at=min([now + pause, *to_come]))
 
     def erased(self, *, now: datetime) -> "Job":
         """Mark for erasing; the job is unknown to callers from now on, and its unsent callbacks are dropped."""
@@ -254,8 +261,14 @@ class Job:
         return replace(self, erased_at=now, callbacks=(), next_check_at=now, checks=0, updated_at=now)
 
     def buried(self) -> "Job":
-        """Keep of an erased job only what tells it from one that never was, until its tombstone goes."""
+        """Keep of an erased job only what tells it from one that never was, until its tombstone goes.
+
+        It is buried twice: once at once, and once more when nobody can write any more, since somebody may have.
+        """
+        if self.erased_at is None:
+            return self
         nothing = Source(kind=self.source.kind, location="", name="")
+        is_first = self.source != nothing
         return replace(
             self,
             source=nothing,
@@ -263,7 +276,7 @@ class Job:
             callback_url=None,
             sealed_password=None,
             error=None,
-            next_check_at=self.tombstone_until,
+            next_check_at=self.erased_at + ERASE_LINGER if is_first else self.tombstone_until,
         )
 
     @property
@@ -281,18 +294,26 @@ class Job:
         return next((callback for callback in self.callbacks if callback.round == round_), None)
 
     def callback_changed(self, callback: Callback, *, now: datetime) -> "Job":
+        """Replace the callback of the same round; where there is none, it was dropped, and stays so."""
+        if self.callback_of(callback.round) is None:
+            return self
         callbacks = tuple(callback if other.round == callback.round else other for other in self.callbacks)
         return replace(self, callbacks=callbacks, updated_at=now)._checked_later(now=now)
 
     def _moved(self, status: Status, *, now: datetime) -> "Job":
+        if self.erased_at is not None:
+            raise UnknownJob(f"{self.id}: erased")
         if status not in _MOVES[self.status]:
-            raise IllegalMove(
-                f"{self.id}: {self.status} → {status}", public=f"The job is {self.status}; this is not possible now."
-            )
+            raise self._illegal(status)
         moved = replace(self, status=status, updated_at=now, checks=0)
         if status not in UNFINISHED:
             moved = moved._with_callback(now=now)
         return moved._checked_later(now=now)
+
+    def _illegal(self, status: Status) -> IllegalMove:
+        return IllegalMove(
+            f"{self.id}: {self.status} → {status}", public=f"The job is {self.status}; this is not possible now."
+        )
 
     def _with_callback(self, *, now: datetime) -> "Job":
         ended = replace(self, ended_at=now, expires_at=now + self.limits.retention)
@@ -303,13 +324,20 @@ class Job:
 
     def _checked_later(self, *, now: datetime) -> "Job":
         """Set `next_check_at` to the next moment at which this job, left alone, would need somebody."""
+        moments = [call if call > now else now + CALLBACK_GRACE for call in self._calls]
+        if self._last_moment is not None:
+            moments.append(self._last_moment)
         if self.is_unfinished:
-            return replace(self, next_check_at=min(now + FIRST_CHECK, self.deadline_at))
-        calls = [callback.due_at for callback in self.callbacks if callback.due_at is not None]
-        moments = [call if call > now else now + CALLBACK_GRACE for call in calls]
-        if self.expires_at is not None:
-            moments.append(self.expires_at)
+            moments.append(now + FIRST_CHECK)
         return replace(self, next_check_at=min(moments, default=None))
+
+    @property
+    def _calls(self) -> list[datetime]:
+        return [callback.due_at for callback in self.callbacks if callback.due_at is not None]
+
+    @property
+    def _last_moment(self) -> datetime | None:
+        return self.deadline_at if self.is_unfinished else self.expires_at
 
 
 def new_job(
@@ -344,5 +372,5 @@ def new_job(
         created_at=now,
         updated_at=now,
         deadline_at=now + limits.deadline,
-        next_check_at=now + FIRST_CHECK,
+        next_check_at=min(now + FIRST_CHECK, now + limits.deadline),
     )

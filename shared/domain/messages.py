@@ -1,6 +1,7 @@
 """What travels on the bus: small, versioned hints. The store is the truth; a lost message costs time, never a job."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -53,6 +54,7 @@ _KINDS: dict[str, type[PrepareDocument] | type[ReadRange] | type[RoundEnded]] = 
     "round_ended": RoundEnded,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 def to_bytes(message: Message) -> bytes:
@@ -65,6 +67,15 @@ def from_bytes(data: bytes) -> Message:
         fields = json.loads(data)
         if fields.pop("v") != VERSION:
             raise MalformedMessage("unknown version")
-        return _KINDS[fields.pop("type")](**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        kind = _KINDS[fields.pop("type")]
+        if not all(_is_plausible(name, value) for name, value in fields.items()):
+            raise MalformedMessage(f"{len(data)} bytes: a field of another type")
+        return kind(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedMessage(f"{len(data)} bytes: {type(error).__name__}") from error
+
+
+def _is_plausible(name: str, value: object) -> bool:
+    if name == "round":
+        return type(value) is int and value > 0
+    return isinstance(value, str) and _ID.fullmatch(value) is not None

@@ -61,17 +61,18 @@ Action = PublishPrepare | PublishRange | Reopen | Assemble | GiveUp | Deliver | 
 
 
 def actions(job: Job, ranges: Sequence[PageRange], pages: Sequence[Page], *, now: datetime) -> tuple[Action, ...]:
-    """Return what to do for `job` now; nothing where it is not overdue after all."""
+    """Return what to do for `job` now; nothing where nothing is due.
+
+    The callback of an ended round is told while the next one runs: a retry takes nothing back.
+    """
     if job.tombstone_until is not None:
         return (Erase(final=now >= job.tombstone_until),)
+    due = tuple(Deliver(callback.round) for callback in job.callbacks if job.callback_due(callback.round, now=now))
     if job.is_unfinished:
-        return _unfinished(job, ranges, pages, now=now)
-    due: list[Action] = [
-        Deliver(callback.round) for callback in job.callbacks if job.callback_due(callback.round, now=now)
-    ]
+        return due + _unfinished(job, ranges, pages, now=now)
     if not due and job.expires_at is not None and job.expires_at <= now:
-        due.append(Expire())
-    return tuple(due)
+        return (Expire(),)
+    return due
 
 
 def _unfinished(job: Job, ranges: Sequence[PageRange], pages: Sequence[Page], *, now: datetime) -> tuple[Action, ...]:

@@ -38,9 +38,23 @@ _T = TypeVar("_T")
 class Document:
     """For one thread at a time. A page that hangs or crashes costs its process; the next page gets a new one."""
 
-    def __init__(self, nursery: Nursery, source: int, kind: Kind, *, password: str | None, limits: Limits) -> None:
-        """Open the file behind the descriptor `source`, which is this object's from now on. Raises DocumentError."""
+    def __init__(
+        self,
+        nursery: Nursery,
+        source: int,
+        kind: Kind,
+        *,
+        password: str | None,
+        limits: Limits,
+        parked: Callable[["Document"], bool],
+    ) -> None:
+        """Open the file behind the descriptor `source`, which is this object's from now on. Raises DocumentError.
+
+        `parked` is asked at `close` whether the document is kept for whoever opens it next.
+        """
         self.kind = kind
+        self.uses = 1
+        self._parked = parked
         self._nursery = nursery
         self._source = source
         self._password = password
@@ -52,7 +66,7 @@ class Document:
                 self.page_count = whole(opened.get("pages"), 1, _MAX_PAGES)
                 self.encrypted = opened.get("encrypted") is True
         except BaseException:
-            self.close()
+            self.end()
             raise
 
     def render(self, number: int, *, dpi: int) -> RenderedPage:
@@ -79,7 +93,12 @@ class Document:
             os.close(saved)
 
     def close(self) -> None:
-        """End the document's process. Rendered pages stay."""
+        """Give the document up. Rendered pages stay."""
+        if self._child is None or not self._parked(self):
+            self.end()
+
+    def end(self) -> None:
+        """End the document's process."""
         self._end_child()
         if self._source >= 0:
             os.close(self._source)

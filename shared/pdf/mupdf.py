@@ -39,7 +39,9 @@ class PdfPages:
         scale = mupdf.fz_scale(dpi / POINTS, dpi / POINTS)
         content = mupdf.fz_new_display_list_from_page(page)
         found = pictures(_images(content, scale), width=width, height=height, dpi=dpi)
-        return Drawn(fd=_paint(content, scale, bounds), width=width, height=height, dpi=dpi, pictures=found)
+        drawn = Drawn(fd=_paint(content, scale, bounds), width=width, height=height, dpi=dpi, pictures=found)
+        mupdf.fz_empty_store()  # it keeps decoded images up to 256 MB, which no later page wants
+        return drawn
 
     def save(self, target: int) -> None:
         """Write the document without encryption to a descriptor."""

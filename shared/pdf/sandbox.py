@@ -10,6 +10,7 @@ from shared.pdf.document import Document
 from shared.pdf.kind import SNIFFED, Kind, sniff
 from shared.pdf.limits import Limits
 from shared.pdf.nursery import Nursery
+from shared.pdf.parking import Parking, identity
 from shared.pdf.rendered import RenderedPage
 
 __all__ = ["Document", "Limits", "RenderedPage", "Sandbox"]
@@ -18,9 +19,11 @@ __all__ = ["Document", "Limits", "RenderedPage", "Sandbox"]
 class Sandbox:
     """For many threads at once. How many documents are open at a time is the callers' matter."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
+    def __init__(self, limits: Limits = Limits(), *, parked: int = 0) -> None:  # noqa: B008  # frozen
+        """`parked` documents that were closed are kept open for a moment, for whoever opens the same file next."""
         self._limits = limits
         self._nursery = Nursery(limits)
+        self._parking = Parking(parked)
 
     def start(self) -> bool:
         """Import everything now (half a second) rather than at the first `open`. Raises Unavailable.
@@ -38,13 +41,27 @@ class Sandbox:
         fd = _descriptor(source)
         try:
             kind = _kind(fd)
+            key = identity(fd, password)
         except BaseException:
             os.close(fd)
             raise
-        return Document(self._nursery, fd, kind, password=password, limits=self._limits)
+        document = self._parking.take(key)
+        if document is not None:
+            os.close(fd)
+            document.uses += 1
+            return document
+        return Document(
+            self._nursery,
+            fd,
+            kind,
+            password=password,
+            limits=self._limits,
+            parked=lambda closed: self._parking.put(key, closed),
+        )
 
     def close(self) -> None:
         """End every process. What is still open fails from now on, as Unavailable."""
+        self._parking.close()
         self._nursery.close()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 """Where jobs, their pages and ranges are kept. This is the truth; everything else is derived from it or a hint."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -31,9 +32,9 @@ class JobStore(Protocol):
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         """Store a new job and its idempotency key in one commit; return it and True.
 
-        Where the key is known, store nothing and return the key's job and False. Where the key's job is this very job,
-        an earlier try of this call had succeeded: True. Raises IdempotencyConflict where the key is known with another
-        fingerprint.
+        Where the key is known, store nothing and return the key's job and False. Where this very job is stored already,
+        an earlier try of this call had succeeded: return it as it is now, and True. Raises IdempotencyConflict where
+        the key is known with another fingerprint.
         """
 
     def find(self, key: IdempotencyKey) -> Job | None:
@@ -47,6 +48,12 @@ class JobStore(Protocol):
 
         `change` may run more than once, so it must be pure; what it raises passes through and nothing is written.
         Raises UnknownJob.
+        """
+
+    def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the context is open, call `wake`, from any thread, soon after the job may have changed.
+
+        A hint: a change made by another process may go by without it.
         """
 
     def search(

@@ -21,6 +21,9 @@ class ObjectStore(Protocol):
     def create(self, name: str, data: bytes | BinaryIO) -> bool:
         """Store an object, whole or not at all; False where it was there already, and stays as it was."""
 
+    def check(self) -> None:
+        """Raises Unavailable where objects can be neither read nor stored now."""
+
     def exists(self, name: str) -> bool: ...
 
     def open(self, name: str) -> BinaryIO:

@@ -67,7 +67,7 @@ def _figure(crop: Rect, lines: Sequence[Line]) -> Figure:
     place = crop
     for line in lines:
         if line not in inside and line.rect.shared(place) > 0:
-            place = _trimmed(place, line.rect)
+            place = _trimmed(place, line.rect.grown(line.rect.height / 2))
     return Figure(place, inside, crop)
 
 

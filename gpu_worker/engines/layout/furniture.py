@@ -34,6 +34,9 @@ _NUMBER = re.compile(
 )
 _HAS_NUMBER = re.compile(r"^\W*\d{1,4}\b|\b\d{1,4}\W*$|^[ivxlc]{1,6}\b(?=\s)|\s[ivxlc]{2,6}$")
 
+_SENTENCE = re.compile(r"\w{3,}[.:;\u3002\uff1a\uff1b]$")
+"""Running headers and footers do not end as sentences do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
@@ -86,7 +89,7 @@ def _is_furniture(row: Row, rest: Sequence[Rect], page: Rect, line_height: float
     gap = around.y0 - row.rect.y1 if top else row.rect.y0 - around.y1
     if numbered:
         return gap >= APART * line_height / 2
-    if few:
+    if few or _SENTENCE.search(row.text):
         return False
     return gap >= (APART if _has_number(row) else FAR_APART) * line_height
 

@@ -34,6 +34,9 @@ TALLER = 1.05
 WIDEST = 1.5
 """Capitals in bold are so much wider than small letters of one size."""
 
+NARROWEST = 1.15
+"""Large type is wider than the body's by nearly as much as it is higher; where it is not, an initial made the line high."""
+
 FOOTNOTE_SIZE = 0.9
 """Footnotes are set at 8 pt to a body of 10 pt; detection wavers."""
 
@@ -42,7 +45,7 @@ FOOTNOTE_ZONE = 0.6
 
 _CAPTION = re.compile(
     r"^(?:fig(?:ure|\.)?|table|tab\.|chart|scheme|plate|listing|abb(?:ildung|\.)|tabelle|tableau|图|表|圖)\s?"
-    r"(?:[0-9]+|[A-Z]|[IVXLC]+|[一二三四五六七八九十]+)(?:[.:\-\u2013\u2014)]|\s|$|[a-z]\b)",
+    r"(?:[0-9]++(?:[.\-\u2013][0-9]++)*+|[A-Z]|[IVXLC]+|[一二三四五六七八九十]+)(?:[.:\-\u2013\u2014)]|\s+(?-i:[^a-z])|\s*$|[a-z]\b)",
     re.IGNORECASE,
 )
 _NUMBERED_HEADING = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){1,3}\.?|chapter\s+[\divxlc]+\.?)\s+\S", re.IGNORECASE)
@@ -84,7 +87,7 @@ def type_size(paragraph: Paragraph, style: Style) -> float:
     if length < LONG_ENOUGH or not style.letter_width or by_height < TALLER or is_spaceless(paragraph.text[0]):
         return by_height
     by_width = sum(row.rect.width for row in paragraph.rows) / length / style.letter_width
-    return sqrt(by_height * min(by_width, WIDEST * by_height))
+    return min(sqrt(by_height * min(by_width, WIDEST * by_height)), NARROWEST * by_width)
 
 
 def is_caption(text: str) -> bool:

@@ -27,6 +27,9 @@ SHORT = 6.0
 ALIGNED = 0.7
 """From this share of pieces with a neighbour on the same baseline, short pieces are read as rows."""
 
+TALL = 3.0
+"""In line heights: what is higher is a picture, a table or a poster's title."""
+
 SAME_BASELINE = 0.35
 """Tolerance for a common baseline, in line heights."""
 
@@ -87,10 +90,13 @@ def _typical_width(pieces: Sequence[P]) -> float:
 
 
 def _aligned(side: Sequence[P], other: Sequence[P], line_height: float) -> float:
-    """The share of a side's pieces that have a neighbour on the other side at the same height."""
-    middles = [piece.rect.middle for piece in other]
+    """The share of a side's pieces that have a neighbour on the other side at the same height. A figure or a table is
+    nobody's neighbour in a row.
+    """
+    low = [piece.rect.middle for piece in side if piece.rect.height <= TALL * line_height]
+    middles = [piece.rect.middle for piece in other if piece.rect.height <= TALL * line_height]
     tolerance = SAME_BASELINE * line_height
-    found = sum(any(abs(piece.rect.middle - middle) <= tolerance for middle in middles) for piece in side)
+    found = sum(any(abs(place - middle) <= tolerance for middle in middles) for place in low)
     return found / len(side)
 
 

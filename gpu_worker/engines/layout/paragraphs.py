@@ -35,7 +35,7 @@ SAME_SIZE = 1.15
 """Type of one size wavers by so much in its detected height."""
 
 BULLET = re.compile(
-    r"^[\u2022\u25cf\u25cb\u25e6\u25aa\u25a0\u25a1\u25ab\u2023\u2219\u00b7*\u25c6\u25c7\u25ba\u25b6\u27a2\u2713\u2714\u2013\u2014-]\s*(?=\S)"
+    r"^[\u2022\u25cf\u25cb\u25e6\u25aa\u25a0\u25a1\u25ab\u2023\u2219\u00b7\u25c6\u25c7\u25ba\u25b6\u27a2\u2713\u2714]\s*(?=\S)|^[*\u2013\u2014-]\s+(?=\S)"
 )
 NUMBERED = re.compile(r"^(?:\(?\d{1,2}[.)]|\(?[a-z][.)])\s+(?=\S)")
 

@@ -1,24 +1,34 @@
 """Tables as HTML: from the cells of a ruled grid, or from rows whose texts stand in columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
+from statistics import median
 
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds
 from gpu_worker.engines.layout.paragraphs import make_rows
 from gpu_worker.engines.layout.rows import group_rows
 from gpu_worker.engines.layout.rules import Cell, Grid
-from gpu_worker.engines.layout.text import join_lines
+from gpu_worker.engines.layout.text import is_spaceless, join_lines
 
 IN_GRID = 0.6
 """A line belongs to a grid where this part of its area lies in it."""
 
-FEWEST_FILLED = 2
-"""A grid with text in fewer cells is a frame or a form's decoration; its text is read as text."""
+SIDE_BY_SIDE = 0.5
+"""In a table most texts have another beside them. Boxes of a diagram, frames within frames, stand alone in their rows."""
 
+WIDE_STEP = 1.8
+"""A step from letter to letter that is so much wider than usual may be a column's edge; a step within a word is not."""
 
 FILLED_SHARE = 0.2
 """A grid whose cells are nearly all empty is squared paper or a drawing; in half-filled forms a third has text."""
+
+COLUMN_STEP = 2.5
+TORN_SHARE = 0.2
+"""Words stand up to two steps apart. Where several lines run through a wall with no more white than that, what seems a
+wall is the frame of something behind the text.
+"""
 
 SHARED_ROW = 0.7
 """A row of text without rules of its own has a text in so many of the cells; a wrapped cell's second line has not."""
@@ -45,16 +55,37 @@ class Table:
 
 
 def ruled_table(grid: Grid, lines: Sequence[Line]) -> Table | None:
-    """The grid's table; None where too few cells have text."""
+    """The grid's table; None where too few cells have text, or too few of them beside another."""
     inside = [line for line in lines if line.rect.inside(grid.rect) >= IN_GRID]
     texts: dict[Cell, list[Line]] = {}
+    torn = 0
     for line in inside:
-        for cell, part in _shares(line, grid.cells):
+        shares = _shares(line, grid.cells)
+        torn += _is_torn(line, [part for _, part in shares])
+        for cell, part in shares:
             texts.setdefault(cell, []).append(part)
-    filled_enough = len(texts) >= max(FEWEST_FILLED, FILLED_SHARE * len(grid.cells))
-    if not filled_enough or _is_frame(texts) or _is_drawing(grid):
+    if torn > max(1, TORN_SHARE * len(inside)):
+        return None
+    if not _has_rows(texts) or len(texts) < FILLED_SHARE * len(grid.cells) or _is_frame(texts) or _is_drawing(grid):
         return None
     return Table(grid.rect, _html(_as_rows(grid, texts)), tuple(inside))
+
+
+def _is_torn(line: Line, parts: Sequence[Line]) -> bool:
+    """Whether a wall runs through the line where its words are no farther apart than usual."""
+    ends = sorted((part.places[0], part.places[-1]) for part in parts if part.places)
+    usual = _usual_step(line)
+    return any(after[0] - before[1] < COLUMN_STEP * usual for before, after in pairwise(ends))
+
+
+def _has_rows(filled: Collection[Cell]) -> bool:
+    paired = sum(any(_beside(cell, other) for other in filled) for cell in filled)
+    return paired > 0 and paired >= SIDE_BY_SIDE * len(filled)
+
+
+def _beside(cell: Cell, other: Cell) -> bool:
+    """Whether the two have a row in common."""
+    return cell != other and max(cell.row, other.row) < min(cell.row + cell.row_span, other.row + other.row_span)
 
 
 def _is_drawing(grid: Grid) -> bool:
@@ -84,15 +115,38 @@ def _shares(line: Line, cells: Sequence[Cell]) -> list[tuple[Cell, Line]]:
 
 
 def cut_out(line: Line, x0: float, x1: float) -> Line | None:
-    """The part of a line whose characters stand between two positions; None where none does."""
+    """The words of a line that stand between two positions; None where none does. A word has its place as a whole:
+    a rule that was seen where none is must not tear it.
+    """
     if x0 <= line.rect.x0 and line.rect.x1 <= x1:
         return line
-    kept = [(place, character) for place, character in zip(line.places, line.text, strict=True) if x0 <= place < x1]
-    text = "".join(character for _, character in kept).strip()
-    if not text:
+    kept = [word for word in _words(line) if x0 <= (word[0][0] + word[-1][0]) / 2 < x1]
+    if not kept:
         return None
+    first, last = kept[0][0][0], kept[-1][-1][0]
+    inside = [(place, sign) for place, sign in zip(line.places, line.text, strict=True) if first <= place <= last]
     rect = Rect(max(x0, line.rect.x0), line.rect.y0, min(x1, line.rect.x1), line.rect.y1)
-    return Line(rect, text, line.confidence, tuple(place for place, _ in kept)[: len(text)])
+    return Line(rect, "".join(sign for _, sign in inside), line.confidence, tuple(place for place, _ in inside))
+
+
+def _usual_step(line: Line) -> float:
+    return median([after - before for before, after in pairwise(line.places)] or [0.0])
+
+
+def _words(line: Line) -> list[list[tuple[float, str]]]:
+    """The line's signs with their places, parted at spaces, at wide steps, and between signs that are words."""
+    signs = list(zip(line.places, line.text, strict=True))
+    usual = _usual_step(line)
+    words: list[list[tuple[float, str]]] = []
+    for place, sign in signs:
+        before = words[-1][-1] if words and words[-1] else None
+        if before is None or place - before[0] > WIDE_STEP * usual or is_spaceless(sign) or is_spaceless(before[1]):
+            words.append([])
+        if sign == " ":
+            words.append([])
+        else:
+            words[-1].append((place, sign))
+    return [word for word in words if word]
 
 
 def _as_rows(grid: Grid, texts: Mapping[Cell, Sequence[Line]]) -> list[list[tuple[Cell, str]]]:

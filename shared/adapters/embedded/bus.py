@@ -4,7 +4,6 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 
 from shared.adapters.embedded.database import Database
@@ -16,7 +15,7 @@ from shared.ports.clock import Clock
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 60.0
+LEASE = timedelta(seconds=60)
 MAX_DELIVERIES = 100
 """Far above what any healthy message needs: a delivery count also counts hand-backs, so it decides nothing sooner."""
 _FIRST_BACKOFF_SECONDS = 1.0
@@ -31,11 +30,21 @@ UPDATE messages SET visible_at = ?, deliveries = deliveries + 1, holder = ? WHER
 ) RETURNING id, body, deliveries
 """
 
+_VISIBLE = " UNION ALL ".join(
+    f"SELECT '{topic}' WHERE EXISTS (SELECT 1 FROM messages WHERE topic = '{topic}' AND visible_at <= :now)"
+    for topic in Topic
+)
+
 
 class SqliteDelivery:
     def __init__(self, bus: "SqliteBus", id_: int, message: Message, count: int) -> None:
         self._bus, self._id, self._count = bus, id_, count
         self.message = message
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Tells this delivery from every other, of the same message too."""
+        return self._id, self._count
 
     def ack(self) -> None:
         self._bus._ack(self._id, self._count)
@@ -46,14 +55,14 @@ class SqliteDelivery:
 
 
 class SqliteBus:
-    def __init__(self, database: Database, holders: Holders, *, clock: Clock) -> None:
+    def __init__(self, database: Database, holders: Holders, *, clock: Clock, lease: timedelta = LEASE) -> None:
         self._database, self._holders, self._clock = database, holders, clock
+        self._lease = lease.total_seconds()
         self._published = {topic: threading.Condition() for topic in Topic}
-        self._held: dict[int, int] = {}
+        self._held: set[tuple[int, int]] = set()
         self._closed = threading.Event()
-        self._looked_for_dead = 0.0
-        self._extender = threading.Thread(target=self._extend_leases, name="bus-leases", daemon=True)
-        self._extender.start()
+        self._watcher = threading.Thread(target=self._watch, name="bus-watcher", daemon=True)
+        self._watcher.start()
 
     def publish(self, topic: Topic, message: Message) -> None:
         with self._database.write() as connection:
@@ -66,32 +75,35 @@ class SqliteBus:
     def pull(self, topic: Topic, *, limit: int, wait: float) -> list[Delivery]:
         until = time.monotonic() + wait
         while not self._closed.is_set():
-            self._release_dead()
-            if self._has_any(topic):
-                taken = self._take(topic, limit)
-                if taken:
-                    return taken
+            taken = self._take(topic, limit) if self._has_any(topic) else []
             left = until - time.monotonic()
-            if left <= 0:
-                break
+            if taken or left <= 0:
+                return taken
             with self._published[topic]:
-                self._published[topic].wait(min(left, _POLL_SECONDS))
+                # Looked at once more under the lock, so that what is published now finds somebody who waits.
+                if not self._has_any(topic):
+                    self._published[topic].wait(left)
         return []
 
     def close(self) -> None:
         if self._closed.is_set():
             return
         self._closed.set()
-        self._extender.join()
-        for id_, count in list(self._held.items()):
-            self._hand_back(id_, count, 0.0)
-        self._holders.close()
+        for published in self._published.values():
+            with published:
+                published.notify_all()
+        self._watcher.join()
+        try:
+            for id_, count in self._held.copy():
+                self._hand_back(id_, count, 0.0)
+        finally:
+            self._holders.close()
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
     def _wake(self, topic: Topic) -> None:
-        """Wake one reader of this process; the others, and other processes, poll."""
+        """Wake one reader of this process; those of others see it at their next look."""
         with self._published[topic]:
             self._published[topic].notify()
 
@@ -102,53 +114,65 @@ class SqliteBus:
 
     def _take(self, topic: Topic, limit: int) -> list[Delivery]:
         now = self._now()
-        values = (now + LEASE_SECONDS, self._holders.me, topic, now, limit)
-        deliveries: list[Delivery] = []
+        values = (now + self._lease, self._holders.me, topic, now, limit)
+        deliveries: list[SqliteDelivery] = []
         with self._database.write() as connection:
             for id_, body, count in connection.execute(_TAKE, values).fetchall():
                 try:
                     deliveries.append(SqliteDelivery(self, id_, _understood(body, count), count))
                 except MalformedMessage as error:
                     _set_aside(connection, id_, str(error))
-                    continue
-                self._held[id_] = count
-        return deliveries
+        self._held.update(delivery.identity for delivery in deliveries)
+        return list(deliveries)
 
     def _ack(self, id_: int, count: int) -> None:
-        self._held.pop(id_, None)
+        self._held.discard((id_, count))
         with self._database.write() as connection:
             connection.execute("DELETE FROM messages WHERE id = ? AND deliveries = ?", (id_, count))
 
     def _hand_back(self, id_: int, count: int, delay: float) -> None:
-        self._held.pop(id_, None)
+        self._held.discard((id_, count))
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE messages SET visible_at = ?, holder = NULL WHERE id = ? AND deliveries = ?",
                 (self._now() + delay, id_, count),
             )
 
-    def _extend_leases(self) -> None:
-        while not self._closed.wait(LEASE_SECONDS / 3):
+    def _watch(self) -> None:
+        """See what other processes did: their messages, and their deaths. Keep alive what is held here."""
+        look_for_dead = extend = time.monotonic()
+        while not self._closed.wait(_POLL_SECONDS):
             try:
-                self._extend(list(self._held.items()))
+                for topic in self._visible():
+                    self._wake(topic)
+                if time.monotonic() >= look_for_dead:
+                    look_for_dead = time.monotonic() + _DEAD_HOLDER_SECONDS
+                    self._release_dead()
+                if time.monotonic() >= extend:
+                    extend = time.monotonic() + self._lease / 3
+                    self._extend()
             except Unavailable:
-                # Two more tries fit into the lease; a lease that is lost costs a second delivery, nothing else.
-                log.warning("leases not extended", exc_info=True)
+                # A lease has room for two more tries; one that is lost costs a second delivery, nothing else.
+                log.warning("the bus cannot be watched", exc_info=True)
 
-    def _extend(self, held: Iterable[tuple[int, int]]) -> None:
-        visible_at = self._now() + LEASE_SECONDS
+    def _visible(self) -> list[Topic]:
+        with self._database.read() as connection:
+            rows = connection.execute(_VISIBLE, {"now": self._now()}).fetchall()
+        return [Topic(topic) for (topic,) in rows]
+
+    def _extend(self) -> None:
+        """What is acked or handed back meanwhile has no holder any more, and is left alone."""
+        visible_at, me = self._now() + self._lease, self._holders.me
+        held = [(visible_at, id_, count, me) for id_, count in self._held.copy()]
+        if not held:
+            return
         with self._database.write() as connection:
             connection.executemany(
-                "UPDATE messages SET visible_at = ? WHERE id = ? AND deliveries = ?",
-                [(visible_at, id_, count) for id_, count in held],
+                "UPDATE messages SET visible_at = ? WHERE id = ? AND deliveries = ? AND holder = ?", held
             )
 
     def _release_dead(self) -> None:
         """Give back at once what a process held that no longer lives: its lease would only delay the work."""
-        now = time.monotonic()
-        if now - self._looked_for_dead < _DEAD_HOLDER_SECONDS:
-            return
-        self._looked_for_dead = now
         query = "SELECT DISTINCT holder FROM messages WHERE holder IS NOT NULL AND holder <> ?"
         with self._database.read() as connection:
             others = [holder for (holder,) in connection.execute(query, (self._holders.me,))]

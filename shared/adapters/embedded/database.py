@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared.domain.errors import Unavailable
@@ -21,6 +21,7 @@ CREATE INDEX IF NOT EXISTS jobs_listed ON jobs (tenant, created_at DESC, id DESC
 CREATE TABLE IF NOT EXISTS keys (
     hash TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, job_id TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_of_job ON keys (job_id);
 CREATE TABLE IF NOT EXISTS pages (
     job_id TEXT NOT NULL, number INTEGER NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (job_id, number)
@@ -45,53 +46,80 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 
 
 class Database:
-    """Opens `path`, making its folder where needed; one connection a thread."""
+    """Opens `path`, making its folder where needed.
+
+    Connections are lent, not kept by threads: there are as many as were ever wanted at once, however many threads come
+    and go.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
         self._guard = threading.Lock()
         self._writing = threading.Lock()
-        with self._errors(), self._writing:
-            self._connection().executescript(_SCHEMA)
+        with self._errors(), self._writing, self._lent() as connection:
+            connection.executescript(_SCHEMA)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        with self._errors():
-            yield self._connection()
+        """Each statement sees one state of the database; two may see two."""
+        with self._errors(), self._lent() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction: committed and synced to disk at the end, rolled back where anything is raised."""
-        with self._errors(), self._writing:
-            connection = self._connection()
+        with self._errors(), self._writing, self._lent() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # SQLite has ended it by itself where the disk is full
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def close(self) -> None:
+        """Close what is idle; what is lent is closed when it comes back. Whoever asks from now on gets Unavailable."""
         with self._guard:
-            connections, self._connections = self._connections, []
-        for connection in connections:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            with closing(connection.execute("PRAGMA journal_mode = WAL")):
-                connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-            with self._guard:
-                self._connections.append(connection)
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        connection = self._taken()
+        try:
+            yield connection
+        finally:
+            self._take_back(connection)
+
+    def _taken(self) -> sqlite3.Connection:
+        with self._guard:
+            if self._closed:
+                raise Unavailable(f"{self._path.name} is closed")
+            if self._idle:
+                return self._idle.pop()
+        return self._opened()
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     @contextmanager

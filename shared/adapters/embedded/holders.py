@@ -22,9 +22,11 @@ class Holders:
             descriptor = os.open(self._folder / holder, os.O_RDWR)
         except FileNotFoundError:
             return True
+        except OSError:
+            return False  # nothing is known of it; its leases run out by themselves
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
         finally:
             os.close(descriptor)

@@ -1,12 +1,13 @@
 """Objects as files below one folder: written under a temporary name, synced, and linked into place."""
 
+import errno
 import hashlib
 import hmac
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from shared.ports.clock import Clock
 from shared.ports.objects import UnknownObject
 
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}", re.ASCII)
+_LONGEST_NAME = 1024
+"""Cloud Storage's limit, so that both families refuse the same names."""
 _CHUNK = 1 << 20
 
 
@@ -30,11 +33,11 @@ class FileObjectStore:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._clock, self._base_url, self._key = clock, base_url, key
         day_old = (clock.now() - timedelta(days=1)).timestamp()
-        self._erase_files(path for path in self._unfinished.iterdir() if _modified(path) < day_old)
+        _erase_files(path for path in self._unfinished.iterdir() if _modified(path) < day_old)
 
     def create(self, name: str, data: bytes | BinaryIO) -> bool:
         target = self._path(name)
-        if target.exists():
+        if self.exists(name):
             return False
         with _errors(name), tempfile.NamedTemporaryFile(dir=self._unfinished) as temporary:
             if isinstance(data, bytes):
@@ -45,8 +48,14 @@ class FileObjectStore:
             os.fsync(temporary.fileno())
             return _link(Path(temporary.name), target)
 
+    def check(self) -> None:
+        for folder in (self._objects, self._unfinished):
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise Unavailable(f"{folder.name} cannot be written to")
+
     def exists(self, name: str) -> bool:
-        return self._path(name).is_file()
+        with _errors(name):
+            return self._path(name).is_file()
 
     def open(self, name: str) -> BinaryIO:
         with _errors(name):
@@ -57,6 +66,8 @@ class FileObjectStore:
             return self._path(name).read_bytes()
 
     def copy(self, source: str, target: str) -> bool:
+        if not self.exists(source):
+            raise UnknownObject(source)
         with _errors(source):
             return _link(self._path(source), self._path(target))
 
@@ -66,17 +77,15 @@ class FileObjectStore:
 
     def erase(self, prefix: str) -> int:
         if not prefix.endswith("/"):
-            return self._erase_files([self._path(prefix)] if self.exists(prefix) else [])
-        folder = self._path(prefix.rstrip("/"))
-        count = sum(1 for _ in self._files(prefix))
+            return _erase_files([self._path(prefix)] if self.exists(prefix) else [])
         with _errors(prefix):
-            if folder.is_dir():
-                shutil.rmtree(folder)
+            count = _erase_files(self._files(prefix))
+            _erase_folders(self._folder(prefix))
         return count
 
     def expire(self, prefix: str, *, before: datetime) -> int:
         limit = before.timestamp()
-        return self._erase_files(path for path in self._files(prefix) if _modified(path) < limit)
+        return _erase_files(path for path in self._files(prefix) if _modified(path) < limit)
 
     def link(self, name: str, ttl: timedelta) -> str:
         self._path(name)
@@ -85,45 +94,86 @@ class FileObjectStore:
 
     def allows(self, name: str, *, expires: int, signature: str) -> bool:
         """Whether a link of this store says so, and still holds."""
-        expected = self._signature(name, expires)
-        return hmac.compare_digest(expected, signature) and self._clock.now().timestamp() < expires
+        expected = self._signature(name, expires).encode()
+        given = signature.encode(errors="replace")
+        return hmac.compare_digest(expected, given) and self._clock.now().timestamp() < expires
 
     def _signature(self, name: str, expires: int) -> str:
         return hmac.new(self._key, f"{expires}:{name}".encode(), hashlib.sha256).hexdigest()
 
     def _path(self, name: str) -> Path:
         segments = name.split("/")
-        if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        if len(name) > _LONGEST_NAME or not all(_SEGMENT.fullmatch(segment) for segment in segments):
             raise ValueError(f"{name!r} is not an object's name")
         return self._objects.joinpath(*segments)
 
-    def _files(self, prefix: str) -> Iterator[Path]:
-        folder = self._path(prefix.rstrip("/"))
-        return (path for path in folder.rglob("*") if path.is_file())
+    def _folder(self, prefix: str) -> Path:
+        if not prefix.endswith("/"):
+            raise ValueError(f"{prefix!r} does not end with /")
+        return self._path(prefix.removesuffix("/"))
 
-    @staticmethod
-    def _erase_files(paths: "Iterator[Path] | list[Path]") -> int:
-        count = 0
-        for path in paths:
-            path.unlink(missing_ok=True)
-            count += 1
-        return count
+    def _files(self, prefix: str) -> Iterator[Path]:
+        walked = os.walk(self._folder(prefix), onerror=_unless_gone)
+        return (Path(folder, name) for folder, _, names in walked for name in names)
+
+
+def _erase_files(paths: Iterable[Path]) -> int:
+    count = 0
+    for path in paths:
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unavailable(f"{path.name}: {error.strerror}") from error
+        count += 1
+    return count
+
+
+def _erase_folders(top: Path) -> None:
+    """Remove what is empty; a folder in which somebody creates an object meanwhile stays."""
+    for folder, _, _ in os.walk(top, topdown=False, onerror=_unless_gone):
+        try:
+            Path(folder).rmdir()
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+                raise
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _link(source: Path, target: Path) -> bool:
     """Give the file its name, atomically, and sync the folder so that the name survives a power cut."""
     while True:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            _make_folder(target.parent)
             os.link(source, target)
+            _sync(target.parent)
         except FileExistsError:
+            if target.is_dir():
+                raise ValueError(f"{target.name!r} is a folder of objects") from None
             return False
         except FileNotFoundError:
-            if source.exists() and not target.parent.exists():
-                continue  # somebody erased the folder between the two lines
+            if source.exists():
+                continue  # somebody erased the folder between two of the lines
             raise
-        _sync(target.parent)
         return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; the name of each one made is synced as well."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise ValueError(f"{folder.name!r} is an object, not a folder") from None
+    _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:

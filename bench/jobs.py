@@ -1,0 +1,77 @@
+"""How fast jobs go through with the null engine: one alone, and many at once.
+
+    python -m bench.jobs [--json]
+
+`post_to_finished_p50` is from the POST of a one-page scan until its job is seen finished, on an idle server.
+`jobs_a_second` is what 32 clients see finished, beside rendering alone: the same document opened in the sandbox, its
+page rendered, on as many threads as cores, with nothing stored. Both halves are measured in turn, three times.
+"""
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+from statistics import median
+
+from bench.clients import Client, at_once, finished
+from bench.documents import scanned
+from bench.report import Figure, show, wants_json
+from shared.config import ENGINES
+from shared.pdf.sandbox import Sandbox
+from tests.serving import served
+
+CLIENTS = 32
+SINGLE_RUNS = 60
+ROUNDS = 3
+SECONDS = 8.0
+
+
+def main() -> None:
+    show(measure(), as_json=wants_json(__doc__))
+
+
+def measure() -> list[Figure]:
+    document = scanned(1)
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "data", {"LOG_LEVEL": "WARNING"}) as server:
+        base_url = str(server.http.base_url)
+        alone = _alone(base_url, document)
+        rounds = [(_jobs(base_url, document), _rendering(document)) for _ in range(ROUNDS)]
+    jobs, rendering = (median(values) for values in zip(*rounds, strict=True))
+    return [
+        Figure(name="jobs.post_to_finished_p50", value=1000 * alone, unit="ms", goal=50.0, lower_is_better=True),
+        Figure(name="jobs.finished_a_second", value=jobs, unit="jobs/s", baseline=rendering, goal=0.7),
+    ]
+
+
+def _alone(base_url: str, document: bytes) -> float:
+    client = Client(base_url)
+    times = [finished(client, document) for _ in range(SINGLE_RUNS)]
+    client.close()
+    return median(times[SINGLE_RUNS // 6 :])
+
+
+def _jobs(base_url: str, document: bytes) -> float:
+    local = threading.local()
+
+    def one() -> None:
+        if not hasattr(local, "client"):
+            local.client = Client(base_url)
+        finished(local.client, document)
+
+    return at_once(CLIENTS, SECONDS, one)
+
+
+def _rendering(document: bytes) -> float:
+    with tempfile.TemporaryFile() as file, Sandbox() as sandbox:
+        file.write(document)
+        sandbox.start()
+
+        def one() -> None:
+            with sandbox.open(file) as opened, opened.render(1, dpi=ENGINES["null"].dpi):
+                pass
+
+        return at_once(os.cpu_count() or 1, SECONDS, one)
+
+
+if __name__ == "__main__":
+    main()

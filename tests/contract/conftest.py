@@ -1,0 +1,35 @@
+"""Every contract test runs on every family of adapters: one more family is one more entry of `FAMILIES`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from shared.ports.bus import Bus
+from shared.ports.jobs import JobStore
+from shared.ports.objects import ObjectStore
+from tests.contract.families import EmbeddedFamily, Family
+
+FAMILIES: Mapping[str, Callable[[Path], Family]] = {"embedded": EmbeddedFamily}
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
+    family = FAMILIES[request.param](tmp_path)
+    yield family
+    family.close()
+
+
+@pytest.fixture
+def store(family: Family) -> JobStore:
+    return family.store
+
+
+@pytest.fixture
+def objects(family: Family) -> ObjectStore:
+    return family.objects
+
+
+@pytest.fixture
+def bus(family: Family) -> Bus:
+    return family.bus()

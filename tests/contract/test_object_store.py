@@ -1,0 +1,274 @@
+"""What every object store promises."""
+
+import io
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.ports.objects import ObjectStore, UnknownObject
+from tests.contract.families import Family
+from tests.racing import race
+
+NAME = "jobs/1/pages/0001.json"
+LARGE = 3 << 20
+
+
+def names(objects: ObjectStore, prefix: str) -> set[str]:
+    return set(objects.names(prefix))
+
+
+def test_an_object_is_read_as_it_was_stored(objects: ObjectStore) -> None:
+    assert objects.create(NAME, b"content")
+
+    assert objects.exists(NAME)
+    assert objects.read(NAME) == b"content"
+
+
+def test_an_empty_object_is_an_object(objects: ObjectStore) -> None:
+    assert objects.create(NAME, b"")
+
+    assert objects.exists(NAME)
+    assert objects.read(NAME) == b""
+
+
+def test_a_stream_is_stored_whole_from_where_it_stands(objects: ObjectStore) -> None:
+    content = os.urandom(LARGE)
+    stream = io.BytesIO(b"head" + content)
+    stream.seek(4)
+
+    assert objects.create(NAME, stream)
+
+    assert objects.read(NAME) == content
+
+
+def test_an_object_is_written_once(objects: ObjectStore) -> None:
+    objects.create(NAME, b"first")
+
+    assert not objects.create(NAME, b"second")
+    assert not objects.create(NAME, io.BytesIO(b"third"))
+
+    assert objects.read(NAME) == b"first"
+
+
+def test_of_32_that_race_one_wins_and_its_whole_content_stands(objects: ObjectStore) -> None:
+    contents = [bytes([index]) * LARGE for index in range(32)]
+
+    won = race(32, lambda index: objects.create(NAME, io.BytesIO(contents[index])))
+
+    assert won.count(True) == 1
+    assert objects.read(NAME) == contents[won.index(True)]
+
+
+class Broken(io.RawIOBase):
+    """A stream that ends in the middle, as a connection does."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.left = 3
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        self.left -= 1
+        if not self.left:
+            raise self.error
+        return b"x" * max(size, 1)
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyError("broken")], ids=repr)
+def test_a_write_that_breaks_off_leaves_nothing(objects: ObjectStore, error: Exception) -> None:
+    with pytest.raises(type(error), match="broken"):
+        objects.create(NAME, Broken(error))  # type: ignore[arg-type]  # as much of a file as is read
+
+    assert not objects.exists(NAME)
+    assert names(objects, "jobs/") == set()
+    assert objects.create(NAME, b"content")
+
+
+def test_an_open_object_is_seekable_and_has_a_descriptor(objects: ObjectStore) -> None:
+    objects.create(NAME, b"0123456789")
+
+    with objects.open(NAME) as file:
+        file.seek(7)
+        assert file.read() == b"789"
+        assert file.seekable()
+        assert os.fstat(file.fileno()).st_size == 10
+
+
+def test_an_object_that_is_open_is_read_to_its_end_though_it_is_erased(objects: ObjectStore) -> None:
+    objects.create(NAME, b"content")
+
+    with objects.open(NAME) as file:
+        objects.erase("jobs/1/")
+        assert file.read() == b"content"
+
+
+@pytest.mark.parametrize("name", [NAME, "jobs/1", "jobs/1/pages", f"{NAME}/more"])
+def test_what_is_not_there_is_unknown(objects: ObjectStore, name: str) -> None:
+    objects.create("jobs/1/pages/0002.json", b"another")
+
+    assert not objects.exists(name)
+    with pytest.raises(UnknownObject):
+        objects.read(name)
+    with pytest.raises(UnknownObject):
+        objects.open(name)
+    with pytest.raises(UnknownObject):
+        objects.copy(name, "jobs/2/copy")
+    assert objects.erase(name) == 0
+    assert names(objects, "jobs/") == {"jobs/1/pages/0002.json"}
+
+
+def test_a_copy_is_an_object_of_its_own(objects: ObjectStore) -> None:
+    objects.create("uploads/acme/1", b"content")
+
+    assert objects.copy("uploads/acme/1", "jobs/1/source")
+    objects.erase("uploads/acme/1")
+
+    assert objects.read("jobs/1/source") == b"content"
+
+
+def test_a_copy_overwrites_nothing(objects: ObjectStore) -> None:
+    objects.create("uploads/acme/1", b"one")
+    objects.create("jobs/1/source", b"two")
+
+    assert not objects.copy("uploads/acme/1", "jobs/1/source")
+
+    assert objects.read("jobs/1/source") == b"two"
+
+
+def test_names_are_those_below_the_prefix_and_no_neighbours(objects: ObjectStore) -> None:
+    for name in ("jobs/1/a", "jobs/1/pages/b", "jobs/10/c", "uploads/d"):
+        objects.create(name, b"")
+
+    assert names(objects, "jobs/1/") == {"jobs/1/a", "jobs/1/pages/b"}
+    assert names(objects, "jobs/") == {"jobs/1/a", "jobs/1/pages/b", "jobs/10/c"}
+    assert names(objects, "nothing/") == set()
+
+
+def test_erasing_one_object_leaves_its_neighbours(objects: ObjectStore) -> None:
+    for name in ("jobs/1/a", "jobs/1/ab"):
+        objects.create(name, b"")
+
+    assert objects.erase("jobs/1/a") == 1
+    assert objects.erase("jobs/1/a") == 0
+    assert names(objects, "jobs/") == {"jobs/1/ab"}
+
+
+def test_erasing_a_prefix_leaves_its_neighbours(objects: ObjectStore) -> None:
+    for name in ("jobs/1/a", "jobs/1/pages/b", "jobs/10/c"):
+        objects.create(name, b"")
+
+    assert objects.erase("jobs/1/") == 2
+    assert objects.erase("jobs/1/") == 0
+    assert names(objects, "jobs/") == {"jobs/10/c"}
+
+
+def test_what_was_erased_can_be_created_anew(objects: ObjectStore) -> None:
+    objects.create(NAME, b"first")
+    objects.erase("jobs/1/")
+
+    assert objects.create(NAME, b"second")
+    assert objects.read(NAME) == b"second"
+
+
+def test_erasing_and_creating_at_once_disturb_each_other_in_nothing_but_the_outcome(objects: ObjectStore) -> None:
+    def act(index: int) -> None:
+        for number in range(40):
+            if index % 4 == 0:
+                objects.erase("jobs/1/")
+            elif index % 4 == 1:
+                names(objects, "jobs/")
+            else:
+                assert objects.create(f"jobs/1/pages/{index}/{number}", b"content")
+
+    race(8, act)
+
+    objects.erase("jobs/1/")
+    assert names(objects, "jobs/") == set()
+
+
+def test_what_is_old_expires_and_what_is_young_stays(objects: ObjectStore) -> None:
+    objects.create("uploads/acme/1", b"")
+    objects.create("jobs/1/source", b"")
+    now = datetime.now(UTC)
+
+    assert objects.expire("uploads/", before=now - timedelta(hours=1)) == 0
+    expired = objects.expire("uploads/", before=now + timedelta(hours=1))
+
+    assert expired + len(names(objects, "uploads/")) == 1  # a bucket's lifecycle rule does it by itself, later
+    assert objects.exists("jobs/1/source")
+
+
+def test_a_store_that_works_says_so(objects: ObjectStore) -> None:
+    objects.check()
+
+
+ESCAPES = [
+    *("", ".", "..", "/", "../x", "jobs/../../x", "jobs/./x", "/etc/passwd", "jobs//x", "jobs/x\x00", "jobs/x\n"),
+    *(
+        "jobs/..\\x",
+        "jobs/x y",
+        "jobs/é",
+        "jobs/\u2024\u2024/x",
+        "jobs/\ud800",
+        "jobs/%2e%2e/x",
+        "C:x",
+        "~/x",
+        "jobs/*",
+    ),
+    *("jobs/" + "x" * 201, "/".join(["x" * 100] * 20)),
+]
+
+
+@pytest.mark.parametrize("name", ESCAPES, ids=lambda name: ascii(name)[:20])
+def test_a_name_that_tries_to_escape_is_refused_and_touches_nothing(objects: ObjectStore, name: str) -> None:
+    objects.create("kept/1", b"")
+
+    for refused in (
+        lambda: objects.create(name, b""),
+        lambda: objects.exists(name),
+        lambda: objects.open(name),
+        lambda: objects.read(name),
+        lambda: objects.copy(name, "kept/2"),
+        lambda: objects.copy("kept/1", name),
+        lambda: list(objects.names(f"{name}/")),
+        lambda: objects.erase(name),
+        lambda: objects.erase(f"{name}/"),
+        lambda: objects.expire(f"{name}/", before=datetime.now(UTC)),
+        lambda: objects.link(name, timedelta(hours=1)),
+    ):
+        with pytest.raises(ValueError, match="name"):
+            refused()
+    assert names(objects, "kept/") == {"kept/1"}
+
+
+def test_a_prefix_ends_with_a_slash(objects: ObjectStore) -> None:
+    with pytest.raises(ValueError, match="/"):
+        list(objects.names("jobs"))
+    with pytest.raises(ValueError, match="/"):
+        objects.expire("jobs", before=datetime.now(UTC))
+
+
+def test_a_link_serves_its_object_until_its_time_is_over(family: Family) -> None:
+    family.objects.create(NAME, b"content")
+
+    link = family.objects.link(NAME, timedelta(hours=1))
+
+    assert family.serves(link)
+    family.pass_time(timedelta(minutes=59))
+    assert family.serves(link)
+    family.pass_time(timedelta(minutes=1))
+    assert not family.serves(link)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("0001.json", "0002.json"), ("jobs/1", "jobs/2"), ("expires=", "expires=9"), ("signature=", "signature=%C3%A9")],
+)
+def test_a_link_that_was_changed_serves_nothing(family: Family, old: str, new: str) -> None:
+    link = family.objects.link(NAME, timedelta(hours=1))
+    assert old in link
+
+    assert not family.serves(link.replace(old, new))
