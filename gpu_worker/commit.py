@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gpu_worker.claims import Claims
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
 from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
@@ -33,6 +34,7 @@ class Reading:
     sandbox: Sandbox
     engine: OcrEngine
     slots: Slots
+    claims: Claims
     finishers: Executor
 
     def now(self) -> datetime:
@@ -69,10 +71,10 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
         reading.slots.take(job.lane or Lane.BULK)
     with ExitStack() as undo:
         undo.callback(reading.slots.give_back)
-        if not reading.platform.store.get(job.id).is_live:
+        if not reading.platform.store.get(job.id).is_live or not _started(job, page, reading):
             return _settled()
         try:
-            rendered = _rendered(job, page, document, reading)
+            rendered = document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
         except PageError as error:
             fail(job, page, error, reading)
             return _settled()
@@ -83,11 +85,12 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
         return finished
 
 
-def _rendered(job: Job, page: Page, document: Document, reading: Reading) -> RenderedPage:
-    reading.platform.store.update_page(
+def _started(job: Job, page: Page, reading: Reading) -> bool:
+    """Count the try; False where the page ended while this one waited for its slot."""
+    started = reading.platform.store.update_page(
         job.id, page.number, lambda each: each.started(round_=page.round, now=reading.now())
     )
-    return document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+    return started.is_open(page.round)
 
 
 def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:

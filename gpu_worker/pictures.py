@@ -10,8 +10,8 @@ from shared.domain.page import PICTURES, Block, PageImage, PageRead
 from shared.layout import image_name
 
 _SHOWN_QUALITY = 75
-"""Of the page image, which is for looking at beside the text. At 150 dpi JPEG takes 6 ms, WebP at its fastest 42 ms, for
-files of the same size (docs/decisions/0004).
+"""Of the page image, which is for looking at beside the text. At 150 dpi JPEG takes 6 ms, WebP at its fastest 42 ms,
+for files of the same size (docs/decisions/0004).
 """
 _JPEG_QUALITY = 92
 _FEW_COLOURS = 1024

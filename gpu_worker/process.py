@@ -2,8 +2,7 @@
 
 import logging
 from concurrent.futures import Future
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gpu_worker.commit import Reading, adopt, begin, fail
 from shared.assemble import assemble
@@ -17,31 +16,33 @@ from shared.pdf.sandbox import Document
 
 log = logging.getLogger(__name__)
 
-CLAIM = timedelta(minutes=5)
-"""How long `sweep` leaves a range alone that a worker has; renewed at half-time."""
 _OTHER_RECIPE_PAUSE = timedelta(seconds=10)
 
 
 def read_range(message: ReadRange, reading: Reading) -> None:
     """Bring every open page of the range to its end.
 
-    Raises HandBack where pages were left for another time: the engine is away, the worker stops, or the range asks for
-    readings that this worker's engine does not make.
+    Raises HandBack where pages were left for another time: the engine is away, the worker stops, another worker has the
+    range, or it asks for readings that this worker's engine does not make.
     """
     store = reading.platform.store
     try:
         job = store.get(message.job_id)
-        range_ = store.update_range(job.id, message.range_id, lambda each: _claimed(each, now=reading.now()))
+        with reading.claims.held(job.id, message.range_id) as range_:
+            if not job.is_live or range_.round != job.round:
+                return
+            _check_recipe(job, range_, reading)
+            _read_open_pages(job, range_, reading)
     except UnknownJob:
         return  # erased: nothing is left to do
-    if not job.is_live or range_.round != job.round:
-        return
+    if store.progress(job.id).pending == 0:
+        assemble(job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now())
+
+
+def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:
     if range_.recipe != recipe(reading.engine.settings, job.options):
         log.warning("range of another recipe", extra={"job_id": job.id, "range": range_.id, "recipe": range_.recipe})
         raise HandBack("the recipe of another engine", delay=_OTHER_RECIPE_PAUSE)
-    _read_open_pages(job, range_, reading)
-    if store.progress(job.id).pending == 0:
-        assemble(job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now())
 
 
 def _read_open_pages(job: Job, range_: PageRange, reading: Reading) -> None:
@@ -57,16 +58,14 @@ def _read_open_pages(job: Job, range_: PageRange, reading: Reading) -> None:
                 fail(job, page, error, reading)
             return
         with document:
-            _read_pages(job, range_, todo, document, reading)
+            _read_pages(job, todo, document, reading)
 
 
-def _read_pages(job: Job, range_: PageRange, todo: list[Page], document: Document, reading: Reading) -> None:
+def _read_pages(job: Job, todo: list[Page], document: Document, reading: Reading) -> None:
     """Feed the engine page by page, without waiting for any; then see each to its end."""
     in_flight: list[Future[None]] = []
     try:
-        for page in todo:
-            range_ = _renewed(job, range_, reading)
-            in_flight.append(begin(job, page, document, reading))
+        in_flight.extend(begin(job, page, document, reading) for page in todo)
     except EngineUnavailable as error:
         raise HandBack(str(error), delay=timedelta(0)) from error
     finally:
@@ -81,13 +80,3 @@ def _raise_worst(problems: list[BaseException]) -> None:
             raise problem
     if problems:
         raise HandBack(str(problems[0]), delay=timedelta(seconds=1))
-
-
-def _claimed(range_: PageRange, *, now: datetime) -> PageRange:
-    return replace(range_, claimed_until=now + CLAIM)
-
-
-def _renewed(job: Job, range_: PageRange, reading: Reading) -> PageRange:
-    if range_.is_claimed(now=reading.now() + CLAIM / 2):
-        return range_
-    return reading.platform.store.update_range(job.id, range_.id, lambda each: _claimed(each, now=reading.now()))

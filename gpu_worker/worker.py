@@ -1,11 +1,13 @@
 """The worker: takes page ranges of both lanes, feeds one engine page by page, stops without losing any."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+from gpu_worker.claims import RENEW_SECONDS, Claims
 from gpu_worker.commit import Reading
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
-from shared.consume import Consumer
+from shared.consume import Consumer, Periodic
 from shared.domain.messages import Message, ReadRange, Topic
 from shared.pdf.sandbox import Sandbox
 from shared.ports.engine import OcrEngine
@@ -20,11 +22,13 @@ class Worker:
 
     def __init__(self, platform: Platform, sandbox: Sandbox, engine: OcrEngine, *, ranges: int | None = None) -> None:
         capacity = engine.capacity + AHEAD
+        claims = Claims(platform.store, platform.clock, me=uuid.uuid4().hex)
         self._reading = Reading(
             platform=platform,
             sandbox=sandbox,
             engine=engine,
             slots=Slots(capacity),
+            claims=claims,
             finishers=ThreadPoolExecutor(capacity, thread_name_prefix="finish"),
         )
         self._lanes = [
@@ -32,7 +36,10 @@ class Worker:
             for topic in (Topic.PAGES_EXPRESS, Topic.PAGES_BULK)
         ]
 
+        self._renewal = Periodic("claims", claims.renew, seconds=RENEW_SECONDS, counters=platform.counters)
+
     def start(self) -> None:
+        self._renewal.start()
         for lane in self._lanes:
             lane.start()
 
@@ -44,6 +51,7 @@ class Worker:
         self._reading.engine.close()
         for lane in self._lanes:
             lane.join(grace)
+        self._renewal.stop()
         self._reading.finishers.shutdown(wait=False)
 
     def _handle(self, message: Message) -> None:

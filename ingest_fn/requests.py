@@ -35,7 +35,7 @@ class CommonBody(BaseModel):
 
     callback_url: _Url | None = None
     idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY)] | None = None
-    pages: Annotated[str, Field(min_length=1, max_length=10_000, examples=["1-5,8,r3-r1"])] | None = None
+    pages: Annotated[str, Field(min_length=1, max_length=1_000, examples=["1-5,8,r3-r1"])] | None = None
     priority: Lane = Lane.EXPRESS
     options: OptionsBody = OptionsBody()
     password: Annotated[SecretStr, Field(max_length=1024)] | None = None

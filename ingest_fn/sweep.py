@@ -36,17 +36,40 @@ class _NotOverdue(Exception):
 
 
 def sweep(platform: Platform) -> int:
-    """Act on every overdue job, until none is left; return how many there were. One job's trouble is its own."""
+    """Act on every overdue job, until none is left; return how many there were. One job's trouble is its own.
+
+    Stops where not one of a batch could be claimed: the store can be read and not written, and would give the same ones
+    for ever.
+    """
     healed = 0
     while overdue := platform.store.overdue(now=platform.clock.now(), limit=_BATCH):
-        for job in overdue:
-            healed += 1
-            try:
-                _heal(job, platform)
-            except PagemillError as error:
-                platform.counters.add("sweeps_failed")
-                log.warning("sweep failed", extra={"job_id": job.id, "code": error.code}, exc_info=True)
+        claimed = sum(_healed(job, platform) for job in overdue)
+        healed += claimed
+        if not claimed:
+            break
     return healed
+
+
+def _healed(job: Job, platform: Platform) -> bool:
+    """Whether the job could be claimed, and so is not overdue any more, whatever came of it."""
+    now = platform.clock.now()
+    try:
+        claimed = platform.store.update(job.id, lambda each: _claimed(each, now=now))
+    except (UnknownJob, _NotOverdue):
+        return True
+    except PagemillError as error:
+        _note(job, error, platform)
+        return False
+    try:
+        _heal(claimed, platform, now=now)
+    except PagemillError as error:
+        _note(job, error, platform)
+    return True
+
+
+def _note(job: Job, error: PagemillError, platform: Platform) -> None:
+    platform.counters.add("sweeps_failed")
+    log.warning("sweep failed", extra={"job_id": job.id, "code": error.code}, exc_info=error)
 
 
 def sweep_uploads(platform: Platform) -> int:
@@ -54,13 +77,8 @@ def sweep_uploads(platform: Platform) -> int:
     return platform.objects.expire(_UPLOADS, before=platform.clock.now() - _UPLOAD_LIFE)
 
 
-def _heal(job: Job, platform: Platform) -> None:
-    """Claim the job first, so that a second sweep, or this one after a crash, does not act on the same reason."""
-    now = platform.clock.now()
-    try:
-        job = platform.store.update(job.id, lambda each: _claimed(each, now=now))
-    except (UnknownJob, _NotOverdue):
-        return
+def _heal(job: Job, platform: Platform, *, now: datetime) -> None:
+    """The job was claimed, so that a second sweep, or this one after a crash, does not act on the same reason."""
     ranges = platform.store.ranges(job.id) if job.is_live else ()
     pages = platform.store.pages(job.id) if job.is_live else ()
     for action in actions(job, ranges, pages, now=now):

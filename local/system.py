@@ -74,6 +74,8 @@ class System:
         for periodic in self._periodic:
             periodic.stop()
         self._worker.stop(grace=_GRACE_SECONDS)
+        for consumer in self._consumers:
+            consumer.join(_GRACE_SECONDS)
         for periodic in self._periodic:
             periodic.join(_GRACE_SECONDS)
         self.embedded.platform.bus.close()

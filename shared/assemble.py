@@ -6,10 +6,11 @@ the round ends once.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.document import Document, PageOutcome, document_markdown, image_names
-from shared.domain.errors import Failure
+from shared.domain.errors import Failure, GaveUp
 from shared.domain.job import Job, JobId, Progress, RoundResult
 from shared.domain.messages import RoundEnded, Topic
 from shared.domain.page import Page, PageRead, PageStatus
@@ -17,15 +18,20 @@ from shared.layout import image_object, page_object, result_json, result_markdow
 from shared.ports.bus import Bus
 from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore, UnknownObject
-from shared.records import from_json, to_json
+from shared.records import UnreadableRecord, from_json, to_json
 
 
 def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, now: datetime) -> Job:
-    """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is."""
+    """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is.
+
+    A page that is done and whose object cannot be read is waited for until the deadline, then counted as failed.
+    """
     job = store.get(job_id)
     pages = store.pages(job_id)
     if not job.is_live or not pages or any(page.is_open(job.round) or is_stale(page, job) for page in pages):
         return job
+    if job.deadline_at <= now:
+        pages = tuple(_readable(job, page, objects) for page in pages)
     outcomes = tuple(_outcomes(job, pages, objects))
     objects.create(result_markdown(job.id, job.round), document_markdown(outcomes, job.options).encode())
     objects.create(result_json(job.id, job.round), to_json(Document(pages=outcomes)))
@@ -33,6 +39,15 @@ def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, 
     ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
     tell(ended, bus=bus)
     return ended
+
+
+def _readable(job: Job, page: Page, objects: ObjectStore) -> Page:
+    try:
+        for _ in _outcomes(job, [page], objects):
+            pass
+    except (UnknownObject, UnreadableRecord):
+        return replace(page, status=PageStatus.FAILED, failure=GaveUp().failure)
+    return page
 
 
 def tell(job: Job, *, bus: Bus) -> None:

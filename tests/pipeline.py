@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pymupdf
 
+from gpu_worker.claims import Claims
 from gpu_worker.commit import Reading
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
@@ -64,6 +65,7 @@ class Pipeline:
             sandbox=sandbox,
             engine=self.engine,
             slots=Slots(self.engine.capacity),
+            claims=Claims(self.store, clock, me=new_id()),
             finishers=ThreadPoolExecutor(self.engine.capacity),
         )
         self.delivering = Delivering(

@@ -1,7 +1,9 @@
 """Whole journeys of documents, with the faults that the invariants promise to survive."""
 
 import random
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from ingest_fn.rounds import cancel, delete, reopen, replay_callback, retry
+from shared.consume import HandBack
 from shared.domain.errors import EngineUnavailable, IllegalMove, PageRefused, UnknownJob
 from shared.domain.job import CallbackEnd, JobId, Status
-from shared.domain.messages import Message, ReadRange
-from shared.domain.page import PageImage
+from shared.domain.messages import Message, ReadRange, Topic
+from shared.domain.page import PageImage, PageStatus
 from shared.layout import page_object, result_markdown
 from shared.pdf.sandbox import Limits, Sandbox
 from tests import samples
@@ -321,6 +324,47 @@ def test_reopening_twice_changes_nothing(tmp_path: Path, clock: ManualClock, san
         reopen(job, pipe.platform)
 
         assert [each.pages for each in pipe.store.ranges(job_id) if each.round == 2] == [(2,)]
+
+
+def test_a_page_that_is_being_read_is_not_blamed_for_a_death(
+    tmp_path: Path, clock: ManualClock, sandbox: Sandbox
+) -> None:
+    """One range, delivered to a second worker three times while the first still reads it."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(_: PageImage) -> None:
+        reading.set()
+        assert go_on.wait(20)
+
+    with pipeline(tmp_path / "data", clock, sandbox, ScriptedEngine(slow)) as first:
+        job_id = first.submit(sized_pdf(200))
+        first.drain(topics=[Topic.DOCUMENTS])
+        message = ReadRange(job_id=job_id, range_id=first.store.ranges(job_id)[0].id)
+        reader = threading.Thread(target=first.handle, args=(message,))
+        reader.start()
+        assert reading.wait(20)
+        with pipeline(tmp_path / "data", clock, sandbox) as second:
+            for _ in range(3):
+                with pytest.raises(HandBack):
+                    second.handle(message)
+        tries = first.store.pages(job_id)[0].tries
+        go_on.set()
+        reader.join()
+
+        assert tries == 1
+        assert first.job(job_id).status is Status.FINISHED
+
+
+def test_a_finished_page_whose_object_was_lost_does_not_hold_its_job_for_ever(pipe: Pipeline) -> None:
+    job_id = pipe.submit(sized_pdf(200, 210))
+    pipe.drain(topics=[Topic.DOCUMENTS])
+    pipe.store.update_page(job_id, 1, lambda page: replace(page, status=PageStatus.DONE))
+
+    pipe.heal(hours=26)
+
+    job = pipe.job(job_id)
+    assert (job.status, job.partial) == (Status.FINISHED, True)
+    assert "<!-- page 1 failed: gave_up -->" in markdown(pipe, job_id)
 
 
 def refusing(*, width: int) -> Callable[[PageImage], None]:

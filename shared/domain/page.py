@@ -207,18 +207,33 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRange:
-    """Some pages of a job that travel as one message. `claimed_until` is advice to `sweep`, not a lock."""
+    """Some pages of a job that travel as one message.
+
+    A claim says which worker has them, until when unless it says so again; it is advice, not a lock.
+    """
 
     id: str
     round: int
     pages: tuple[int, ...]
     lane: Lane
     recipe: str
+    claimed_by: str | None = None
     claimed_until: datetime | None = None
     schema: int = SCHEMA
 
     def is_claimed(self, *, now: datetime) -> bool:
         return self.claimed_until is not None and self.claimed_until > now
+
+    def claimed(self, *, by: str, now: datetime, until: datetime) -> "PageRange":
+        """Claim the range, unless a living claim is on it."""
+        return self if self.is_claimed(now=now) else replace(self, claimed_by=by, claimed_until=until)
+
+    def kept(self, *, by: str, until: datetime) -> "PageRange":
+        """Prolong one's own claim."""
+        return replace(self, claimed_until=until) if self.claimed_by == by else self
+
+    def given_up(self, *, by: str) -> "PageRange":
+        return replace(self, claimed_by=None, claimed_until=None) if self.claimed_by == by else self
 
 
 def cut(numbers: Sequence[int], *, size: int, round_: int, lane: Lane, recipe: str) -> tuple[PageRange, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.engines.layout.aligned import Aligned, split_aligned
-from gpu_worker.engines.layout.figures import Figure, find_figures, is_picture, join_pictures
+from gpu_worker.engines.layout.figures import Figure, find_figures, is_picture, is_surface, join_pictures
 from gpu_worker.engines.layout.furniture import set_apart
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds, letter_width, line_height
 from gpu_worker.engines.layout.labels import Style, heading_levels, label
@@ -39,6 +39,7 @@ class Draft:
 def arrange(lines: Sequence[Line], gray: npt.NDArray[np.uint8], pictures: Sequence[Rect]) -> list[Draft]:
     """Blocks in reading order. `gray` is the straightened page, `pictures` what the document embeds on it."""
     page = Rect(0.0, 0.0, float(gray.shape[1]), float(gray.shape[0]))
+    lines = [line for line in lines if not is_surface(line, pictures)]
     style = Style(line_height(lines), page, letter_width(lines))
     framed = join_pictures([rect for rect in pictures if is_picture(rect, page, lines)], style.line_height)
     tables = _tables(lines, gray, framed, style)
@@ -151,7 +152,8 @@ def _add_item(drafts: list[Draft], part: Paragraph) -> None:
 def _solid_draft(piece: Solid) -> Draft:
     if isinstance(piece, Table):
         return Draft(Label.TABLE, piece.rect, piece.html, piece.html, None, piece.confidence)
-    text = "\n".join(row.text for row in make_rows(piece.lines))
+    runs = reading_order(piece.lines, line_height(piece.lines))
+    text = "\n".join(row.text for run in runs for row in make_rows(run))
     return Draft(Label.FIGURE, piece.crop, text, text, None, None)
 
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gpu_worker.engines.layout.charts import find_charts
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds
 
 BACKGROUND = 0.7
@@ -26,6 +27,10 @@ LEAST_AREA = 0.012
 
 WITHIN = 0.8
 """A line belongs to a picture where this part of its area lies in it."""
+
+FILLED = 0.5
+SURE, WORD = 0.85, 4
+"""A reading of a few signs that fills half a picture and is less sure than print always is was never text."""
 
 BORDER = 0.01
 """Ink in the outermost hundredth of the page is the scanner's shadow."""
@@ -56,8 +61,10 @@ def find_figures(
 ) -> list[Figure]:
     """`embedded` are true pictures (see `is_picture`), `taken` the places of tables."""
     page = Rect(0.0, 0.0, float(gray.shape[1]), float(gray.shape[0]))
-    candidates = [*embedded, *_ink_regions(gray, lines, [*taken, *embedded], line_height)]
-    large = [rect for rect in _merged(candidates) if _is_large(rect, page, line_height)]
+    strokes = _strokes(gray, lines, [*taken, *embedded], line_height)
+    charts = find_charts(strokes, lines, [*taken, *embedded], line_height)
+    candidates = _merged([*embedded, *charts, *_ink_regions(strokes, line_height)])
+    large = [rect for rect in candidates if _is_large(rect, page, line_height)]
     figures = [_figure(rect, lines) for rect in large]
     return [figure for figure in figures if not _is_text(figure) and not _overlaps(figure.crop, taken)]
 
@@ -66,8 +73,9 @@ def _figure(crop: Rect, lines: Sequence[Line]) -> Figure:
     inside = tuple(line for line in lines if line.rect.inside(crop) >= WITHIN)
     place = crop
     for line in lines:
-        if line not in inside and line.rect.shared(place) > 0:
-            place = _trimmed(place, line.rect.grown(line.rect.height / 2))
+        kept_clear = line.rect.grown(line.rect.height / 2)
+        if line not in inside and line.rect.shared(crop) > 0 and kept_clear.shared(place) > 0:
+            place = _trimmed(place, kept_clear)
     return Figure(place, inside, crop)
 
 
@@ -88,24 +96,40 @@ def is_picture(rect: Rect, page: Rect, lines: Sequence[Line]) -> bool:
     return rect.area <= BACKGROUND * page.area and text <= TEXT_SHARE * rect.area
 
 
+def is_surface(line: Line, pictures: Sequence[Rect]) -> bool:
+    """Whether a "line" is a picture's plain surface, which detection takes for a large sign."""
+    if line.confidence >= SURE or sum(sign.isalnum() for sign in line.text) >= WORD:
+        return False
+    return any(line.rect.shared(picture) > FILLED * picture.area for picture in pictures)
+
+
 def join_pictures(rects: Sequence[Rect], line_height: float) -> list[Rect]:
     """Images that touch are parts of one picture: a document may embed it in strips."""
     joined = _merged([rect.grown(TOUCH * line_height) for rect in rects])
     return [rect.grown(-TOUCH * line_height) for rect in joined]
 
 
-def _ink_regions(gray: Gray, lines: Sequence[Line], taken: Sequence[Rect], line_height: float) -> list[Rect]:
-    """Connected regions of ink, once text and tables are painted over."""
+def _strokes(gray: Gray, lines: Sequence[Line], taken: Sequence[Rect], line_height: float) -> Gray:
+    """The ink, its gaps closed, once text and tables are painted over."""
     ink = _ink(gray)
-    for rect in [*(line.rect.grown(0.15 * line_height) for line in lines), *taken]:
+    for rect in [*((line.extent or line.rect).grown(0.15 * line_height) for line in lines), *taken]:
         cv2.rectangle(ink, (round(rect.x0), round(rect.y0)), (round(rect.x1), round(rect.y1)), 0, cv2.FILLED)
     margin = round(BORDER * max(gray.shape))
     ink[:margin], ink[-margin:], ink[:, :margin], ink[:, -margin:] = 0, 0, 0, 0
-    reach = max(3, round(0.8 * line_height))
-    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
+    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, _square(line_height))
+    return np.asarray(closed, dtype=np.uint8)
+
+
+def _ink_regions(strokes: Gray, line_height: float) -> list[Rect]:
+    """Connected regions of ink; single strokes are none."""
+    opened = cv2.morphologyEx(strokes, cv2.MORPH_OPEN, _square(line_height))
     count, _, stats, _ = cv2.connectedComponentsWithStats(opened)
     return [Rect(float(x), float(y), float(x + width), float(y + height)) for x, y, width, height, _ in stats[1:count]]
+
+
+def _square(line_height: float) -> Gray:
+    reach = max(3, round(0.8 * line_height))
+    return np.ones((reach, reach), dtype=np.uint8)
 
 
 def _ink(gray: Gray) -> Gray:

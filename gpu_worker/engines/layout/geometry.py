@@ -68,13 +68,15 @@ def bounds(rects: Iterable[Rect]) -> Rect:
 class Line:
     """A line of text, or the part of one that the detector saw as a piece.
 
-    `places` are the horizontal centres of the characters, in pixels.
+    `places` are the horizontal centres of the characters, in pixels. A slanted line (a label under a chart's axis)
+    has its upper end as its `rect`, for there it stands in its row, and its whole place as its `extent`.
     """
 
     rect: Rect
     text: str
     confidence: float
     places: tuple[float, ...] = ()
+    extent: Rect | None = None
 
 
 def line_height(lines: Sequence[Line]) -> float:

@@ -22,6 +22,10 @@ FEWEST = 3
 LONG = 5.0
 """Only boxes at least this many times wider than high have a trustworthy angle."""
 
+SLANT = math.tan(math.radians(20))
+SLANTED_LENGTH = 1.8
+"""A line that leans more than 20 degrees from both axes, and is so much longer than high, is slanted on purpose."""
+
 Points = npt.NDArray[np.float32]
 
 
@@ -67,6 +71,21 @@ def find_skew(quads: npt.NDArray[np.float32], width: int, height: int) -> Skew:
     leans = [lean for quad in quads if (lean := _lean(quad)) is not None]
     degrees = median(leans) if len(leans) >= FEWEST else 0.0
     return Skew(degrees if abs(degrees) >= LEAST else 0.0, width, height)
+
+
+def upper_end(corners: Points) -> Rect | None:
+    """Where a slanted line ends at the top, as high and wide as its letters; None where it is not slanted.
+
+    `corners` are those of a quadrilateral on the straightened page, clockwise from the text's top left.
+    """
+    along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
+    across = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
+    if math.hypot(*along) < SLANTED_LENGTH * math.hypot(*across) or min(abs(along)) < SLANT * max(abs(along)):
+        return None
+    start, end = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
+    x, y = (float(value) for value in (start if start[1] < end[1] else end))
+    half = math.hypot(*across) / 2
+    return Rect(x - half, y - half, x + half, y + half)
 
 
 def _lean(quad: npt.NDArray[np.float32]) -> float | None:

@@ -25,7 +25,7 @@ FILLED_SHARE = 0.2
 """A grid whose cells are nearly all empty is squared paper or a drawing; in half-filled forms a third has text."""
 
 COLUMN_STEP = 2.5
-TORN_SHARE = 0.2
+TORN_SHARE = 0.1
 """Words stand up to two steps apart. Where several lines run through a wall with no more white than that, what seems a
 wall is the frame of something behind the text.
 """

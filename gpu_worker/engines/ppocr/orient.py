@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from gpu_worker.engines.layout.skew import upper_end
 from gpu_worker.engines.ppocr.detect import Quads
 from gpu_worker.engines.ppocr.models import Floats, Model, Models, Pixels
 from gpu_worker.engines.ppocr.recognise import cut_line, read_line
@@ -31,7 +32,8 @@ _CLASSIFIER_SIZE = (192, 48)
 
 def find_rotation(models: Models, page: Pixels, quads: Quads) -> int:
     """Degrees clockwise by which to turn the page image: 0, 90, 180 or 270."""
-    longest = sorted(quads, key=_length, reverse=True)[:SAMPLE]
+    straight = [quad for quad in quads if upper_end(quad) is None]
+    longest = sorted(straight, key=_length, reverse=True)[:SAMPLE]
     if not longest:
         return 0
     sideways = sum(_stands(quad) for quad in longest) * 2 > len(longest)

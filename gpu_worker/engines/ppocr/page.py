@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gpu_worker.engines.layout.blocks import Draft, arrange
 from gpu_worker.engines.layout.geometry import Line, Rect
 from gpu_worker.engines.layout.gutters import find_cuts
-from gpu_worker.engines.layout.skew import Skew, find_skew
+from gpu_worker.engines.layout.skew import Skew, find_skew, upper_end
 from gpu_worker.engines.ppocr.detect import Quads, find_lines
 from gpu_worker.engines.ppocr.models import Models, Pixels
 from gpu_worker.engines.ppocr.orient import find_rotation, turn
@@ -98,9 +98,13 @@ def _part(quad: Quads, start: float, end: float) -> Quads:
 
 def _bounds(quad: Quads, skew: Skew) -> Rect:
     """The line's place on the straightened page: through the middles of its sides, for a line that leans a little more
-    than the page would overlap its neighbours by its bounds.
+    than the page would overlap its neighbours by its bounds. Of a slanted line it is the upper end.
     """
-    (top_left, top_right, bottom_right, bottom_left) = skew.straighten(quad)
+    corners = skew.straighten(quad)
+    end = upper_end(corners)
+    if end is not None:
+        return end
+    (top_left, top_right, bottom_right, bottom_left) = corners
     left, right = (top_left[0] + bottom_left[0]) / 2, (top_right[0] + bottom_right[0]) / 2
     top, bottom = (top_left[1] + top_right[1]) / 2, (bottom_left[1] + bottom_right[1]) / 2
     return Rect(float(left), float(top), float(right), float(bottom))
@@ -109,7 +113,12 @@ def _bounds(quad: Quads, skew: Skew) -> Rect:
 def _line(quad: Quads, reading: Reading, skew: Skew) -> Line:
     """The line as it was read, no longer than its characters: detection may run into a gutter, or to a table's rule."""
     rect = _bounds(quad, skew)
+    corners = skew.straighten(quad)
+    slanted = upper_end(corners) is not None
     places = tuple(rect.x0 + place * rect.width for place in reading.places)
+    if slanted:
+        (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
+        return Line(rect, reading.text, reading.confidence, places, Rect(float(x0), float(y0), float(x1), float(y1)))
     if places:
         beyond = BEYOND * rect.height
         rect = Rect(max(rect.x0, places[0] - beyond), rect.y0, min(rect.x1, places[-1] + beyond), rect.y1)

@@ -1,0 +1,70 @@
+"""Which ranges this worker has, said in the store while it lives: other workers and `sweep` leave those alone.
+
+A claim is what tells a page that is being read from one whose worker died. It is not a lock: where one is lost, a page
+is read twice, and the first reading stands.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from shared.consume import HandBack
+from shared.domain.errors import UnknownJob
+from shared.domain.job import JobId
+from shared.domain.page import PageRange
+from shared.ports.clock import Clock
+from shared.ports.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+LIFE = timedelta(seconds=15)
+"""How long the ranges of a worker that was killed have to wait."""
+RENEW_SECONDS = 5.0
+
+
+class Claims:
+    """`me` names this worker, and no other that ever was."""
+
+    def __init__(self, store: JobStore, clock: Clock, *, me: str) -> None:
+        self._store, self._clock, self._me = store, clock, me
+        self._lock = threading.Lock()
+        self._held: set[tuple[JobId, str]] = set()
+
+    @contextmanager
+    def held(self, job_id: JobId, range_id: str) -> Iterator[PageRange]:
+        """Claim the range while the context is open. Raises UnknownJob, and HandBack where a living claim is on it."""
+        now = self._clock.now()
+        range_ = self._store.update_range(job_id, range_id, self._claimed)
+        if range_.claimed_by != self._me or (job_id, range_id) in self._held:
+            raise HandBack("claimed", delay=max(timedelta(0), (range_.claimed_until or now) - now))
+        with self._lock:
+            self._held.add((job_id, range_id))
+        try:
+            yield range_
+        finally:
+            with self._lock:
+                self._held.discard((job_id, range_id))
+            self._give_up(job_id, range_id)
+
+    def renew(self) -> None:
+        """Say of every range in hand that it still is; called every `RENEW_SECONDS`."""
+        with self._lock:
+            held = list(self._held)
+        until = self._clock.now() + LIFE
+        for job_id, range_id in held:
+            try:
+                self._store.update_range(job_id, range_id, lambda each: each.kept(by=self._me, until=until))
+            except UnknownJob:
+                continue  # erased: whoever reads it will see
+
+    def _claimed(self, range_: PageRange) -> PageRange:
+        now = self._clock.now()
+        return range_.claimed(by=self._me, now=now, until=now + LIFE)
+
+    def _give_up(self, job_id: JobId, range_id: str) -> None:
+        try:
+            self._store.update_range(job_id, range_id, lambda each: each.given_up(by=self._me))
+        except UnknownJob:
+            log.info("erased while it was read", extra={"job_id": job_id})
