@@ -1,12 +1,13 @@
 """The HTTP API, put together: routes, errors, limits. Each route parses, calls, and answers."""
 
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from ingest_fn import problems, routes_infer, routes_jobs, routes_pages, routes_service
 from ingest_fn.body_limit import BodyLimit
-from ingest_fn.context import Context
+from ingest_fn.context import Context, same_origin
 
 
 def api(context: Context) -> FastAPI:
@@ -14,6 +15,7 @@ def api(context: Context) -> FastAPI:
         title="pagemill",
         version=version("pagemill"),
         description="Documents in, Markdown out. Errors are RFC 9457 problem details with a stable `code`.",
+        dependencies=[Depends(same_origin)],
         docs_url=None,
         redoc_url=None,
     )
@@ -22,4 +24,17 @@ def api(context: Context) -> FastAPI:
     for module in (routes_service, routes_infer, routes_jobs, routes_pages):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, largest_file=context.platform.settings.max_bytes)
+    _describe_bodies(app)
     return app
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """Add the schemas that `POST /infer` refers to: it reads its body itself, so FastAPI does not know them."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generated()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(routes_infer.body_schemas())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # how FastAPI wants its contract extended

@@ -4,17 +4,22 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol, cast
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
 from ingest_fn.submit import NewId
-from shared.domain.errors import UnknownJob
+from shared.domain.errors import CrossOrigin, UnknownJob
 from shared.domain.job import Job, JobId
 from shared.net.guard import Guard
 from shared.wiring import Platform
 
 TENANT = "default"
 """Without API keys there is one tenant, whose name is in every key and upload all the same."""
+
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Links(Protocol):
@@ -59,6 +64,25 @@ async def _context(request: Request) -> Context:
 
 async def _tenant() -> str:
     return TENANT
+
+
+async def same_origin(request: Request) -> None:
+    """Keep other sites' pages in a user's browser from writing here, or from reading a server on this machine.
+
+    Raises CrossOrigin for a write whose Origin is not this host, and, where the server listens on loopback under no
+    public name, for a Host that is not loopback's: a name that was made to point here (DNS rebinding).
+    """
+    settings = _platform(request).settings
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    if origin is not None and request.method not in _SAFE_METHODS and urlsplit(origin).netloc != host:
+        raise CrossOrigin(f"{request.method} from another origin")
+    if settings.public_url is None and settings.host in _LOOPBACK and urlsplit(f"//{host}").hostname not in _LOOPBACK:
+        raise CrossOrigin("a host name that is not this machine's")
+
+
+def _platform(request: Request) -> Platform:
+    return cast("Context", request.app.state.context).platform
 
 
 Ctx = Annotated[Context, Depends(_context)]

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
@@ -23,11 +24,13 @@ _MOST_FIELDS = 20
 _LONGEST_NAME = 255
 _RETRY_SECONDS = "1"
 
+_REF = "#/components/schemas/{model}"
+
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": UrlBody.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {"schema": {"$ref": _REF.format(model=UrlBody.__name__)}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -41,6 +44,12 @@ _BODY = {
         },
     }
 }
+
+
+def body_schemas() -> dict[str, Any]:
+    """The schemas of the JSON body, for the contract's components."""
+    _, schemas = models_json_schema([(UrlBody, "validation")], ref_template=_REF)
+    return dict(schemas["$defs"])
 
 
 @router.post("/infer", status_code=202, openapi_extra=_BODY)

@@ -1,10 +1,12 @@
 """Pages, as soon as each is done, and images."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from ingest_fn.context import Context, Ctx, KnownJob
-from ingest_fn.views import page_view
+from ingest_fn.views import page_summary, page_view
 from shared.assemble import outcome
 from shared.domain.errors import UnknownPage
 from shared.domain.job import Job
@@ -26,6 +28,13 @@ _SAFE = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, max-age=3600",
 }
+
+
+@router.get("/jobs/{job_id}/pages")
+def list_pages(job: KnownJob, context: Ctx) -> dict[str, Any]:
+    """Every page of the job and where it stands; none before the document was opened."""
+    pages = context.platform.store.pages(job.id)
+    return {"job_id": job.id, "pages": [page_summary(page) for page in pages]}
 
 
 @router.get("/jobs/{job_id}/pages/{number}")

@@ -36,6 +36,15 @@ def failure_view(failure: Failure | None) -> dict[str, str] | None:
     return {"code": failure.code, "message": failure.message} if failure else None
 
 
+def page_summary(page: Page) -> dict[str, Any]:
+    return {
+        "page": page.number,
+        "status": page.status,
+        "error": failure_view(page.failure),
+        "flags": sorted({flag.code for flag in page.flags}),
+    }
+
+
 def page_view(job: Job, page: Page, read: PageRead | None) -> dict[str, Any]:
     view = {"job_id": job.id, "page": page.number, "status": page.status, "error": failure_view(page.failure)}
     if read is None:

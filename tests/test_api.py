@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import time
 import zipfile
@@ -304,6 +305,7 @@ def test_the_contract_names_every_route(server: Served) -> None:
         "/infer",
         "/jobs",
         "/jobs/{job_id}",
+        "/jobs/{job_id}/pages",
         "/jobs/{job_id}/pages/{number}",
         "/jobs/{job_id}/pages/{number}/image",
         "/jobs/{job_id}/images/{name}",
@@ -317,3 +319,36 @@ def test_the_contract_names_every_route(server: Served) -> None:
         "/jobs/{job_id}/callbacks/replay",
         "/batches/{batch_id}",
     } <= set(paths)
+
+
+def test_the_contract_has_no_reference_that_leads_nowhere(server: Served) -> None:
+    contract = server.http.get("/openapi.json").json()
+
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(contract)))
+
+    assert "UrlBody" in references
+    assert references <= set(contract["components"]["schemas"])
+
+
+def test_the_pages_of_a_job_are_listed_by_their_numbers(server: Served) -> None:
+    job_id = server.submitted(samples.pdf([str(n) for n in range(1, 7)]), pages="2,r1")
+    server.ended(job_id)
+
+    pages = server.http.get(f"/jobs/{job_id}/pages").json()["pages"]
+
+    assert [(page["page"], page["status"], page["flags"]) for page in pages] == [(2, "done", []), (6, "done", [])]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "rebound.example"}]
+)
+def test_another_sites_page_can_start_nothing(server: Served, documents: Server, headers: dict[str, str]) -> None:
+    answer = server.http.post("/infer", json={"pdf_url": f"{documents.url}/one.pdf"}, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "cross_origin")
+
+
+def test_a_name_that_was_made_to_point_here_reads_nothing(server: Served, three: str) -> None:
+    answer = server.http.get(f"/jobs/{three}/result.md", headers={"Host": "rebound.example"})
+
+    assert answer.json()["code"] == "cross_origin"

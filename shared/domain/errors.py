@@ -5,6 +5,7 @@
     │   ├── InvalidRequest      invalid_request        422
     │   ├── UrlNotAllowed       url_not_allowed        422
     │   ├── Unauthorized        unauthorized           401
+    │   ├── CrossOrigin         cross_origin           403
     │   ├── UnknownJob          unknown_job            404
     │   ├── UnknownPage         unknown_page           404
     │   ├── IdempotencyConflict idempotency_conflict   422
@@ -81,6 +82,12 @@ class Unauthorized(RequestError):
     code = "unauthorized"
     http_status = 401
     public = "A valid API key is required."
+
+
+class CrossOrigin(RequestError):
+    code = "cross_origin"
+    http_status = 403
+    public = "Another site's page may not call this service."
 
 
 class UnknownJob(RequestError):

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.engines.layout.aligned import Aligned, split_aligned
-from gpu_worker.engines.layout.figures import Figure, find_figures, is_picture, is_surface, join_pictures
+from gpu_worker.engines.layout.figures import Figure, figure_text, find_figures, is_picture, is_surface, join_pictures
 from gpu_worker.engines.layout.furniture import set_apart
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds, letter_width, line_height
 from gpu_worker.engines.layout.labels import Style, heading_levels, label
@@ -152,8 +152,7 @@ def _add_item(drafts: list[Draft], part: Paragraph) -> None:
 def _solid_draft(piece: Solid) -> Draft:
     if isinstance(piece, Table):
         return Draft(Label.TABLE, piece.rect, piece.html, piece.html, None, piece.confidence)
-    runs = reading_order(piece.lines, line_height(piece.lines))
-    text = "\n".join(row.text for run in runs for row in make_rows(run))
+    text = figure_text(piece.lines)
     return Draft(Label.FIGURE, piece.crop, text, text, None, None)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds
-from gpu_worker.engines.layout.labels import is_caption
 from gpu_worker.engines.layout.rows import group_rows
+from gpu_worker.engines.layout.text import is_caption
 
 SMALLEST = 7.0
 """In line heights, both ways: less is a box, a logo or a bracket."""
@@ -28,7 +28,7 @@ NEAR = 3.0
 """So close, in line heights, a chart's scale and legend stand beside it. A line of a legend is seldom longer."""
 
 NEIGHBOUR = 0.8
-"""A label has no line of running text so close above or below it, in line heights."""
+"""A label has no line of text so close above or below it, in line heights: that would make it a paragraph's end."""
 
 AXIS = 3
 """So many labels under a chart are its axis; fewer are a heading or a caption."""
@@ -79,4 +79,4 @@ def _is_label(line: Line, lines: Sequence[Line], line_height: float) -> bool:
     if len(line.text) > SHORT or is_caption(line.text):
         return False
     around = line.rect.grown(NEIGHBOUR * line_height)
-    return not any(len(other.text) >= LONG and other.rect.shared(around) > 0 for other in lines)
+    return not any(len(other.text) > SHORT and other.rect.shared(around) > 0 for other in lines)

@@ -8,7 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.engines.layout.charts import find_charts
-from gpu_worker.engines.layout.geometry import Line, Rect, bounds
+from gpu_worker.engines.layout.geometry import Line, Rect, bounds, line_height
+from gpu_worker.engines.layout.order import reading_order
+from gpu_worker.engines.layout.paragraphs import Row
+from gpu_worker.engines.layout.rows import group_rows
+from gpu_worker.engines.layout.text import join_lines
 
 BACKGROUND = 0.7
 """A picture that covers more of the page than this is the page itself: a scan, or a background to the text."""
@@ -88,6 +92,15 @@ def _trimmed(place: Rect, text: Rect) -> Rect:
         Rect(place.x0, max(place.y0, text.y1), place.x1, place.y1),
     ]
     return max(parts, key=lambda part: part.area if part.width > 0 and part.height > 0 else 0.0)
+
+
+def figure_text(lines: Sequence[Line]) -> str:
+    """The labels in a picture, a row a line. Those that slant along an axis are one row."""
+    slanted = sorted((line for line in lines if line.extent), key=lambda line: line.rect.x0)
+    axis = [Row(bounds(line.extent or line.rect for line in slanted), tuple(slanted))] if slanted else []
+    pieces = [*(Row(line.rect, (line,)) for line in lines if not line.extent), *axis]
+    rows = (row for run in reading_order(pieces, line_height(lines)) for row in group_rows(run))
+    return "\n".join(join_lines(piece.text for piece in row) for row in rows)
 
 
 def is_picture(rect: Rect, page: Rect, lines: Sequence[Line]) -> bool:

@@ -7,7 +7,7 @@ from math import sqrt
 
 from gpu_worker.engines.layout.geometry import Rect
 from gpu_worker.engines.layout.paragraphs import Paragraph, is_item
-from gpu_worker.engines.layout.text import is_spaceless
+from gpu_worker.engines.layout.text import is_caption, is_spaceless
 from shared.domain.page import Label
 
 HEADING_SIZE = 1.22
@@ -43,11 +43,6 @@ FOOTNOTE_SIZE = 0.9
 FOOTNOTE_ZONE = 0.6
 """Footnotes stand below this share of the page's height."""
 
-_CAPTION = re.compile(
-    r"^(?:fig(?:ure|\.)?|table|tab\.|chart|scheme|plate|listing|abb(?:ildung|\.)|tabelle|tableau|图|表|圖)\s?"
-    r"(?:[0-9]++(?:[.\-\u2013][0-9]++)*+|[A-Z]|[IVXLC]+|[一二三四五六七八九十]+)(?:[.:\-\u2013\u2014)]|\s+(?-i:[^a-z])|\s*$|[a-z]\b)",
-    re.IGNORECASE,
-)
 _NUMBERED_HEADING = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){1,3}\.?|chapter\s+[\divxlc]+\.?)\s+\S", re.IGNORECASE)
 _WORDLIKE = re.compile(r"[^\W\d_]\W*[^\W\d_]")
 """Two letters: a large figure alone is no heading."""
@@ -88,10 +83,6 @@ def type_size(paragraph: Paragraph, style: Style) -> float:
         return by_height
     by_width = sum(row.rect.width for row in paragraph.rows) / length / style.letter_width
     return min(sqrt(by_height * min(by_width, WIDEST * by_height)), NARROWEST * by_width)
-
-
-def is_caption(text: str) -> bool:
-    return bool(_CAPTION.match(text))
 
 
 def heading_levels(headings: Sequence[Paragraph], style: Style) -> dict[int, tuple[Label, int]]:

@@ -8,10 +8,13 @@ from statistics import median
 
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds
 from gpu_worker.engines.layout.rows import group_rows
-from gpu_worker.engines.layout.text import join_lines
+from gpu_worker.engines.layout.text import is_caption, join_lines
 
 NEW_BLOCK_GAP = 0.6
 """A gap wider than the column's usual one by this many line heights ends a paragraph."""
+
+CAPTION_GAP = 0.2
+"""By so much a caption stands off the text above it; a line that happens to begin with "Figure 3" does not."""
 
 OTHER_SIZE = 1.35
 """Lines whose heights differ by more than this factor are not of one paragraph; detection wavers by about 15 %."""
@@ -133,6 +136,8 @@ def _continues(group: Sequence[Row], row: Row, column: _Column) -> bool:
     if row.rect.y0 - above.rect.y1 > column.usual_gap + NEW_BLOCK_GAP * height:
         return False
     if max(above.height, row.height) > OTHER_SIZE * height or above.rect.shared_width(row.rect) <= 0:
+        return False
+    if is_caption(row.text) and row.rect.y0 - above.rect.y1 > column.usual_gap + CAPTION_GAP * height:
         return False
     if is_item(row.text) or _begins_indented(group, row, column) or _is_subtitle(above, row):
         return False

@@ -23,7 +23,7 @@ LONG = 5.0
 """Only boxes at least this many times wider than high have a trustworthy angle."""
 
 SLANT = math.tan(math.radians(20))
-SLANTED_LENGTH = 1.8
+SLANTED_LENGTH = 1.5
 """A line that leans more than 20 degrees from both axes, and is so much longer than high, is slanted on purpose."""
 
 Points = npt.NDArray[np.float32]

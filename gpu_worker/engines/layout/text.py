@@ -13,6 +13,13 @@ _HYPHENATED = re.compile(r"\w+-\w+-$")
 _GLUED_NUMBER = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,3})(?=[A-Z][a-z]{2})")
 """A section's number that the recogniser ran into its title ("4.2Character recognition")."""
 
+_CAPTION = re.compile(
+    r"^(?:fig(?:ure|\.)?|table|tab\.|chart|scheme|plate|listing|abb(?:ildung|\.)|tabelle|tableau|图|表|圖)\s?"
+    r"(?:[0-9]++(?:[.\-\u2013][0-9]++)*+|[A-Z]|[IVXLC]+|[一二三四五六七八九十]+)(?:[.:\-\u2013\u2014)]|\s+(?-i:[^a-z])|\s*$|[a-z]\b)",
+    re.IGNORECASE,
+)
+"""With a number, and no verb after it: "Figure 3 shows" begins a sentence."""
+
 _SPACELESS = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "HALFWIDTH")
 
 
@@ -28,6 +35,10 @@ def join_lines(lines: Iterable[str]) -> str:
 def is_spaceless(character: str) -> bool:
     """Whether the character belongs to a script written without spaces between words."""
     return unicodedata.name(character, "").startswith(_SPACELESS)
+
+
+def is_caption(text: str) -> bool:
+    return bool(_CAPTION.match(text))
 
 
 def _joined(text: str, line: str) -> str:
