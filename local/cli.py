@@ -12,7 +12,7 @@ from local.options import reading_options
 from local.remote import cancel, list_jobs, result, status, submit
 from shared.config import Settings, SettingsError, explain, read_settings
 from shared.domain.errors import PagemillError
-from shared.domain.options import Extra, Options
+from shared.domain.options import Extra, Options, Tables
 from shared.observe import set_up_logging
 
 EXIT_FAILED = 1
@@ -108,8 +108,10 @@ def config(reveal: bool) -> None:
             click.echo(f"callbacks are signed with {secret.reveal()}")
 
 
-def _submission(*, pages: str | None, password: str | None, include: tuple[str, ...], **options: Any) -> Submission:
-    chosen = Options(include=frozenset(Extra(name) for name in include), **options)
+def _submission(
+    *, pages: str | None, password: str | None, include: tuple[str, ...], tables: str, **options: Any
+) -> Submission:
+    chosen = Options(include=frozenset(map(Extra, include)), tables=Tables(tables), **options)
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
 
 

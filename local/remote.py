@@ -46,7 +46,9 @@ def _show(answer: Json) -> None:
 @click.argument("documents", metavar="FILE|URL…", nargs=-1, required=True)
 @click.option("--callback-url", help="Where the server is to say that the job has ended.")
 @click.option("--idempotency-key", help="The same key never starts a second job.")
-@click.option("--priority", type=click.Choice(list(Lane)), help="express (the server's default) or bulk.")
+@click.option(
+    "--priority", type=click.Choice([each.value for each in Lane]), help="express (the server's default) or bulk."
+)
 @reading_options
 @_server
 def submit(documents: tuple[str, ...], server: str, **given: Any) -> None:

@@ -192,6 +192,16 @@ def test_settings_that_are_wrong_are_all_reported_at_once(data: Path) -> None:
         assert name in done.stderr
 
 
+def test_convert_takes_every_option_of_a_reading(tmp_path: Path, data: Path) -> None:
+    path = a_file(tmp_path, "one.pdf", samples.pdf(["one"]))
+    options = ("--dpi", "144", "--tables", "markdown", "--include", "header", "--include", "footnote")
+
+    done = pagemill("convert", path, "--json", "--no-page-markers", *options, data=data)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pages"][0]["read"]["dpi"] == 144
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("cli") / "data") as running:
@@ -202,13 +212,14 @@ def test_a_server_is_used_from_the_command_line(server: Served, tmp_path: Path, 
     path = a_file(tmp_path, "one.pdf", samples.pdf(["one"]))
     to = ("--server", str(server.http.base_url))
 
-    submitted = json.loads(pagemill("submit", path, *to, data=data).stdout)
+    options = ("--priority", "bulk", "--tables", "markdown", "--include", "header")
+    submitted = json.loads(pagemill("submit", path, *options, *to, data=data).stdout)
     server.ended(submitted["job_id"])
     shown = json.loads(pagemill("status", submitted["job_id"], *to, data=data).stdout)
     listed = [json.loads(line) for line in pagemill("list", *to, data=data).stdout.splitlines()]
     result = pagemill("result", submitted["job_id"], *to, data=data)
 
-    assert shown["status"] == "finished"
+    assert (shown["status"], shown["priority"]) == ("finished", "bulk")
     assert submitted["job_id"] in {job["job_id"] for job in listed}
     assert result.stdout == server.markdown(submitted["job_id"])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from gpu_worker.engines.layout.aligned import Aligned, split_aligned
 from gpu_worker.engines.layout.figures import Figure, figure_text, find_figures, is_picture, is_surface, join_pictures
 from gpu_worker.engines.layout.furniture import set_apart
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds, letter_width, line_height
-from gpu_worker.engines.layout.labels import Style, heading_levels, label
+from gpu_worker.engines.layout.labels import Style, heading_levels, is_entry, label
 from gpu_worker.engines.layout.order import reading_order
 from gpu_worker.engines.layout.paragraphs import Paragraph, gather, make_rows, normal_item
 from gpu_worker.engines.layout.rows import group_rows
@@ -19,6 +20,12 @@ from gpu_worker.engines.layout.tables import Table, ruled_table
 from shared.domain.page import Label
 
 Solid = Table | Figure
+
+RUNNING = 24
+"""Characters: a shorter line over small letters may be a heading by design."""
+
+LISTED = 2
+"""So many of the four paragraphs around an entry of a table of contents are entries too."""
 
 IN_PICTURE = 0.8
 """A grid of which so much lies in an embedded picture is part of it."""
@@ -117,6 +124,9 @@ def _drafts(body: Sequence[Paragraph | Solid], style: Style) -> list[Draft]:
 def _labels(body: Sequence[Paragraph | Solid], style: Style) -> list[Label | None]:
     """A label a paragraph, None for the rest. A footnote has no text under it, or it is text."""
     labels = [label(part, style) if isinstance(part, Paragraph) else None for part in body]
+    for index, (part, following) in enumerate(pairwise(body)):
+        if labels[index] is Label.HEADING and (_runs_on(part, following) or _is_listed(body, index)):
+            labels[index] = Label.TEXT
     for index, part in enumerate(body):
         below = [
             name
@@ -126,6 +136,21 @@ def _labels(body: Sequence[Paragraph | Solid], style: Style) -> list[Label | Non
         if labels[index] is Label.FOOTNOTE and set(below) - {Label.FOOTNOTE}:
             labels[index] = Label.TEXT
     return labels
+
+
+def _runs_on(part: Paragraph | Solid, following: Paragraph | Solid) -> bool:
+    """Whether a sentence goes on under the line: then an initial made it large, and it is no heading."""
+    if not isinstance(part, Paragraph) or not isinstance(following, Paragraph):
+        return False
+    gap = following.rect.y0 - part.rect.y1
+    under = following.rect.shared_width(part.rect) > 0 and gap < part.height
+    return under and following.text[:1].islower() and len(part.text) >= RUNNING
+
+
+def _is_listed(body: Sequence[Paragraph | Solid], index: int) -> bool:
+    """Whether a numbered line stands among others: in a table of contents, which has no text between its entries."""
+    around = [*body[max(0, index - 2) : index], *body[index + 1 : index + 3]]
+    return sum(is_entry(other) for other in around) >= LISTED and is_entry(body[index])
 
 
 def _heading_draft(kind: tuple[Label, int], part: Paragraph) -> Draft:

@@ -44,6 +44,7 @@ FOOTNOTE_ZONE = 0.6
 """Footnotes stand below this share of the page's height."""
 
 _NUMBERED_HEADING = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){1,3}\.?|chapter\s+[\divxlc]+\.?)\s+\S", re.IGNORECASE)
+_ENTRY = re.compile(r"^\W*\d{1,2}(?:\.\d{1,2}){0,3}\.?\s+\S")
 _WORDLIKE = re.compile(r"[^\W\d_]\W*[^\W\d_]")
 """Two letters: a large figure alone is no heading."""
 _SENTENCE_END = re.compile(r"[.,;:!?\u3002\uff0c\uff1b\uff1a]$")
@@ -71,6 +72,11 @@ def label(paragraph: Paragraph, style: Style) -> Label:
     if _is_footnote(paragraph, style):
         return Label.FOOTNOTE
     return Label.TEXT
+
+
+def is_entry(piece: object) -> bool:
+    """Whether it is a single line with a section's number: a heading, or an entry of a table of contents."""
+    return isinstance(piece, Paragraph) and len(piece.rows) == 1 and bool(_ENTRY.match(piece.text))
 
 
 def type_size(paragraph: Paragraph, style: Style) -> float:

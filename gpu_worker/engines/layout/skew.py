@@ -22,6 +22,9 @@ FEWEST = 3
 LONG = 5.0
 """Only boxes at least this many times wider than high have a trustworthy angle."""
 
+SHORT, MANY, CLEAR = 2.5, 6, 0.7
+"""A table of short cells has shorter boxes alone: so many of them must lean by so many degrees."""
+
 SLANT = math.tan(math.radians(20))
 SLANTED_LENGTH = 1.5
 """A line that leans more than 20 degrees from both axes, and is so much longer than high, is slanted on purpose."""
@@ -67,10 +70,14 @@ class Skew:
 
 
 def find_skew(quads: npt.NDArray[np.float32], width: int, height: int) -> Skew:
-    """The median lean of the long lines; none where there are fewer than three or it is too small to matter."""
-    leans = [lean for quad in quads if (lean := _lean(quad)) is not None]
-    degrees = median(leans) if len(leans) >= FEWEST else 0.0
-    return Skew(degrees if abs(degrees) >= LEAST else 0.0, width, height)
+    """The median lean of the long lines, or of many short ones; none where it is too small to matter."""
+    return Skew(_median_lean(quads, LONG, FEWEST, LEAST) or _median_lean(quads, SHORT, MANY, CLEAR), width, height)
+
+
+def _median_lean(quads: npt.NDArray[np.float32], shape: float, fewest: int, least: float) -> float:
+    leans = [lean for quad in quads if (lean := _lean(quad, shape)) is not None]
+    degrees = median(leans) if len(leans) >= fewest else 0.0
+    return degrees if abs(degrees) >= least else 0.0
 
 
 def upper_end(corners: Points) -> Rect | None:
@@ -88,10 +95,10 @@ def upper_end(corners: Points) -> Rect | None:
     return Rect(x - half, y - half, x + half, y + half)
 
 
-def _lean(quad: npt.NDArray[np.float32]) -> float | None:
+def _lean(quad: npt.NDArray[np.float32], shape: float) -> float | None:
     along = (quad[1] - quad[0] + quad[2] - quad[3]) / 2
     across = (quad[3] - quad[0] + quad[2] - quad[1]) / 2
-    if math.hypot(*along) < LONG * math.hypot(*across):
+    if math.hypot(*along) < shape * math.hypot(*across):
         return None
     degrees = math.degrees(math.atan2(along[1], along[0]))
     return degrees if abs(degrees) <= MOST else None
