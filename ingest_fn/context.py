@@ -19,7 +19,7 @@ TENANT = "default"
 
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Links(Protocol):
@@ -30,7 +30,10 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """`links` is None where the object store serves its links by itself; `checks` raise what is missing."""
+    """`links` is None where the object store serves its links by itself; `checks` raise what is missing.
+
+    `only_loopback` says that nobody but this machine calls, so that any other host name was made to point here.
+    """
 
     platform: Platform
     sources: Guard
@@ -38,6 +41,7 @@ class Context:
     new_id: NewId
     checks: Mapping[str, Callable[[], object]]
     links: Links | None = None
+    only_loopback: bool = False
 
 
 def new_id() -> str:
@@ -45,7 +49,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def context(platform: Platform, *, links: Links | None) -> Context:
+def context(platform: Platform, *, links: Links | None, only_loopback: bool = False) -> Context:
     """Return what the API needs on this platform, under the settings' address policy."""
     settings, store, objects, clock = platform.settings, platform.store, platform.objects, platform.clock
     sources = Guard(allowed=settings.fetch_allow)
@@ -54,7 +58,15 @@ def context(platform: Platform, *, links: Links | None) -> Context:
         "store": lambda: store.overdue(now=clock.now(), limit=1),
         "objects": objects.check,
     }
-    return Context(platform=platform, sources=sources, callbacks=callbacks, new_id=new_id, checks=checks, links=links)
+    return Context(
+        platform=platform,
+        sources=sources,
+        callbacks=callbacks,
+        new_id=new_id,
+        checks=checks,
+        links=links,
+        only_loopback=only_loopback,
+    )
 
 
 async def _context(request: Request) -> Context:
@@ -69,20 +81,16 @@ async def _tenant() -> str:
 async def same_origin(request: Request) -> None:
     """Keep other sites' pages in a user's browser from writing here, or from reading a server on this machine.
 
-    Raises CrossOrigin for a write whose Origin is not this host, and, where the server listens on loopback under no
-    public name, for a Host that is not loopback's: a name that was made to point here (DNS rebinding).
+    Raises CrossOrigin for a write whose Origin is not this host, and, where only this machine may call, for a Host that
+    is not loopback's: a name that was made to point here (DNS rebinding).
     """
-    settings = _platform(request).settings
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     if origin is not None and request.method not in _SAFE_METHODS and urlsplit(origin).netloc != host:
         raise CrossOrigin(f"{request.method} from another origin")
-    if settings.public_url is None and settings.host in _LOOPBACK and urlsplit(f"//{host}").hostname not in _LOOPBACK:
+    only_loopback = cast("Context", request.app.state.context).only_loopback
+    if only_loopback and urlsplit(f"//{host}").hostname not in LOOPBACK:
         raise CrossOrigin("a host name that is not this machine's")
-
-
-def _platform(request: Request) -> Platform:
-    return cast("Context", request.app.state.context).platform
 
 
 Ctx = Annotated[Context, Depends(_context)]

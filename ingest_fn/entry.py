@@ -1,4 +1,4 @@
-"""How functions-framework serves the API: `functions-framework --asgi --target submit`."""
+"""How functions-framework serves the API: `functions-framework --target submit`."""
 
 import os
 from collections.abc import Awaitable, Callable

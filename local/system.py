@@ -5,7 +5,7 @@ import random
 
 from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
-from ingest_fn.context import context
+from ingest_fn.context import LOOPBACK, context
 from ingest_fn.prepare import Preparing, prepare
 from ingest_fn.sweep import sweep, sweep_uploads
 from notifier.deliver import Delivering, deliver
@@ -38,7 +38,8 @@ class System:
         self.embedded = embedded(settings, base_url=base_url)
         platform = self.embedded.platform
         self._sandbox = sandbox(settings)
-        self.context = context(platform, links=self.embedded.files)
+        only_loopback = settings.public_url is None and settings.host in LOOPBACK
+        self.context = context(platform, links=self.embedded.files, only_loopback=only_loopback)
         self._preparing = Preparing(platform=platform, sandbox=self._sandbox, guard=self.context.sources)
         self._delivering = Delivering(
             platform=platform,
