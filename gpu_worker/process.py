@@ -33,10 +33,12 @@ def read_range(message: ReadRange, reading: Reading) -> None:
                 return
             _check_recipe(job, range_, reading)
             _read_open_pages(job, range_, reading)
+            if store.progress(job.id).pending == 0:
+                assemble(
+                    job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now()
+                )
     except UnknownJob:
         return  # erased: nothing is left to do
-    if store.progress(job.id).pending == 0:
-        assemble(job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now())
 
 
 def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:

@@ -4,13 +4,13 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO, cast
 
 from shared.assemble import tell
 from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, UnknownJob
-from shared.domain.job import Job, JobId, SourceKind
+from shared.domain.job import Job, SourceKind
 from shared.domain.messages import PAGES, PrepareDocument, ReadRange
 from shared.domain.options import Lane, recipe
 from shared.domain.page import Page, PageRange, cut, select
@@ -54,11 +54,15 @@ def prepare(message: PrepareDocument, preparing: Preparing) -> None:
 def publish_ranges(job: Job, platform: Platform) -> None:
     """Tell the workers of every range of the round that has pending pages and that nobody has."""
     for each in unclaimed(job, platform.store.ranges(job.id), platform.store.pages(job.id), now=platform.clock.now()):
-        publish_range(job.id, each, platform)
+        publish_range(job, each, platform)
 
 
-def publish_range(job_id: JobId, range_: PageRange, platform: Platform) -> None:
-    platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job_id, range_id=range_.id))
+def publish_range(job: Job, range_: PageRange, platform: Platform) -> None:
+    """Tell the workers of one range; after an upgrade, ask for the readings that today's engine makes."""
+    wanted = recipe(platform.settings.engine_settings, job.options)
+    if range_.recipe != wanted:
+        platform.store.update_range(job.id, range_.id, lambda each: replace(each, recipe=wanted))
+    platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job.id, range_id=range_.id))
 
 
 def _plan_or_fail(job: Job, preparing: Preparing) -> Job:

@@ -97,7 +97,7 @@ def _act(job: Job, action: Action, platform: Platform) -> None:
         case PublishPrepare():
             platform.bus.publish(Topic.DOCUMENTS, PrepareDocument(job_id=job.id))
         case PublishRange(range=range_):
-            publish_range(job.id, range_, platform)
+            publish_range(job, range_, platform)
         case Reopen():
             reopen(job, platform)
         case Assemble():

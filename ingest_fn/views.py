@@ -23,6 +23,8 @@ def job_view(job: Job, progress: Progress) -> dict[str, Any]:
         "callback": _callback_view(job.callbacks[-1]) if job.callbacks else None,
         "source": job.source.name,
         "priority": job.lane or job.priority,
+        "selection": job.pages,
+        "options": to_plain(job.options),
         "batch_id": job.batch,
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),

@@ -367,6 +367,20 @@ def test_a_finished_page_whose_object_was_lost_does_not_hold_its_job_for_ever(pi
     assert "<!-- page 1 failed: gave_up -->" in markdown(pipe, job_id)
 
 
+def test_a_job_that_was_planned_for_the_engine_of_yesterday_is_read_by_todays(pipe: Pipeline) -> None:
+    job_id = pipe.submit(TWENTY)
+    pipe.drain(topics=[Topic.DOCUMENTS])
+    for each in pipe.store.ranges(job_id):
+        pipe.store.update_range(job_id, each.id, lambda range_: replace(range_, recipe="yesterday"))
+    pipe.drain(topics=[Topic.PAGES_EXPRESS])
+    assert readings(pipe) == 0
+
+    pipe.heal(hours=1)
+
+    assert pipe.job(job_id).status is Status.FINISHED
+    assert readings(pipe) == 20
+
+
 def refusing(*, width: int) -> Callable[[PageImage], None]:
     def script(image: PageImage) -> None:
         if image.width == width:
