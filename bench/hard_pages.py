@@ -89,11 +89,12 @@ def panel(sheet: Sheet) -> None:
     y = sheet.column(MARGIN, 90, 484, ENGLISH[6:7], 11)
     sheet.page.draw_rect(pymupdf.Rect(MARGIN, y + 10, 548, y + 190), color=(0.6, 0.6, 0.6))
     sheet.page.draw_rect(pymupdf.Rect(MARGIN + 8, y + 18, 440, y + 182), color=(0.4, 0.4, 0.5))
-    for number, (line, note) in enumerate(zip(_PANEL, _NOTES, strict=True)):
-        top = y + 24 + number * 40
-        sheet.line(MARGIN + 14, top + 12, line, 10, SANS)
-        sheet.page.draw_rect(pymupdf.Rect(310, top + 16, 540, top + 34), color=(0.2, 0.3, 0.5), width=1.2)
-        sheet.line(318, top + 28, note, 9, SANS)
+    for number, line in enumerate(_PANEL):
+        sheet.line(MARGIN + 14, y + 36 + number * 40, line, 10, SANS)
+    for number, note in enumerate(_NOTES):
+        top = y + 40 + number * 40
+        sheet.page.draw_rect(pymupdf.Rect(310, top, 540, top + 18), color=(0.2, 0.3, 0.5), width=1.2)
+        sheet.line(318, top + 12, note, 9, SANS)
     sheet.line(MARGIN, y + 206, "Figure 3-1   CREATE ARCHIVE, line by line", 9)
     sheet.line(MARGIN, y + 240, HEADINGS[3], 14, BOLD)
     sheet.column(MARGIN, y + 262, 484, ENGLISH[7:], 11)

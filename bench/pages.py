@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pymupdf
 
 from bench.damage import Damage, coarse, scanned, turned
+from bench.hard_pages import HARD, chart, panel
 from bench.prose import CHINESE, ENGLISH, FRENCH, GERMAN, HEADINGS
 from bench.sheet import BOLD, CJK, MARGIN, SANS, SERIF, Pixels, Setting, Sheet, draw_table, draw_wheel, render
 
@@ -159,6 +160,7 @@ SETTINGS: Sequence[Setting] = (
     listed,
     chinese,
     chinese_columns,
+    *HARD,
 )
 
 
@@ -174,11 +176,14 @@ DAMAGED: Sequence[tuple[Setting, str, Damage]] = (
     (one_column, "turned 90", turned(1)),
     (two_columns, "turned 180", turned(2)),
     (chinese, "turned 270", turned(3)),
+    (chart, "scanned", lambda pixels: scanned(pixels, 0.8)),
+    (ruled_table, "steep", lambda pixels: scanned(pixels, -3.0)),
+    (panel, "turned 90", turned(1)),
 )
 
 
 def quality_pages() -> Iterable[QualityPage]:
-    """Thirteen clean pages and eleven damaged ones, one at a time."""
+    """Seventeen clean pages and fourteen damaged ones, one at a time."""
     for setting in SETTINGS:
         yield make_page(setting)
     for setting, how, damage in DAMAGED:

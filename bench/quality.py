@@ -1,19 +1,20 @@
 """How well pages are read: pagemill's CPU engine against bare RapidOCR and Tesseract, on pages made at run time.
 
-    python -m bench.quality [--json]
+python -m bench.quality [--json]
 
-Prints, a page: word recall / similarity / word order (see bench/scores.py) for each reader; then the means. With
---json, one object a line: name, value, unit, baseline (the better rival's mean), ratio, goal, met.
+Prints, a page: word recall / similarity / word order (see bench/scores.py) for each reader; then the means against the
+better rival's. What is scored is the Markdown that a reader gets with every extra included ("pagemill") and with none
+("default"), without its syntax.
 """
 
-import argparse
-import json
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from statistics import fmean
 
@@ -21,20 +22,25 @@ from PIL import Image
 from rapidocr import RapidOCR
 
 from bench.pages import QualityPage, quality_pages
+from bench.report import Figure, show, wants_json
 from bench.scores import Score, score
 from bench.sheet import DPI, Pixels
 from gpu_worker.engines.rapidocr import RapidOcrEngine
-from shared.domain.options import Lane, Options
-from shared.domain.page import Block, Label, PageImage
-
-Reader = Callable[[QualityPage], str]
+from shared.domain.document import page_markdown
+from shared.domain.options import Extra, Lane, Options
+from shared.domain.page import PageImage, PageRead
 
 GOALS = {"recall": 0.97, "similarity": 0.90, "order": 0.95}
+"""Over the better rival's mean."""
+
 BAD = 0.9
 """A page whose similarity is below this is listed again at the end."""
 
-FURNITURE = frozenset({Label.HEADER, Label.FOOTER, Label.FOOTNOTE, Label.PAGE_NUMBER, Label.ASIDE})
-"""What pagemill's Markdown leaves out unless it is asked for."""
+EVERYTHING = Options(include=frozenset(Extra))
+
+_IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_TAG = re.compile(r"</?[a-z][^>]*>")
+_ESCAPE = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
 
 THREADS = 2
 
@@ -47,20 +53,16 @@ class Row:
     scores: dict[str, Score]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="bench.quality", description="How well pages are read.")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    as_json = parser.parse_args(arguments).json
+def main() -> None:
+    as_json = wants_json(__doc__)
     rows = []
     for row in measure():
         rows.append(row)
         if not as_json:
             print(_line(row.page, row.scores), flush=True)
-    if as_json:
-        for result in results(rows):
-            print(json.dumps(result))
-    else:
+    if not as_json:
         _print_means(rows)
+    show(figures(rows), as_json=as_json)
 
 
 def measure() -> Iterator[Row]:
@@ -77,10 +79,10 @@ def measure() -> Iterator[Row]:
 
 
 def _scores(page: QualityPage, engine: RapidOcrEngine, bare: RapidOCR, tesseract: str | None) -> dict[str, Score]:
-    blocks = read_blocks(engine, page.pixels)
+    read = read_page(engine, page.pixels)
     texts = {
-        "pagemill": text_of(blocks),
-        "default": text_of([block for block in blocks if block.label not in FURNITURE]),
+        "pagemill": plain(page_markdown(read, EVERYTHING)),
+        "default": plain(page_markdown(read, Options())),
         "rapidocr": "\n".join(bare(page.pixels[:, :, ::-1]).txts or ()),
     }
     if tesseract is not None:
@@ -88,14 +90,15 @@ def _scores(page: QualityPage, engine: RapidOcrEngine, bare: RapidOCR, tesseract
     return {name: score(page.truth, text) for name, text in texts.items()}
 
 
-def read_blocks(engine: RapidOcrEngine, pixels: Pixels) -> tuple[Block, ...]:
+def read_page(engine: RapidOcrEngine, pixels: Pixels) -> PageRead:
     height, width = pixels.shape[:2]
     image = PageImage(rgb=memoryview(pixels.tobytes()), width=width, height=height, dpi=DPI)
-    return engine.submit(image, Options(), Lane.BULK).result().blocks
+    return engine.submit(image, Options(), Lane.BULK).result()
 
 
-def text_of(blocks: Sequence[Block]) -> str:
-    return "\n\n".join(block.content for block in blocks)
+def plain(markdown: str) -> str:
+    """The words of some Markdown: no images, tags, escapes or entities. Its other marks are no words."""
+    return unescape(_ESCAPE.sub("", _TAG.sub(" ", _IMAGE.sub(" ", markdown)))).replace("<", " ")
 
 
 def read_with_tesseract(pixels: Pixels) -> str | None:
@@ -115,21 +118,12 @@ def read_with_tesseract(pixels: Pixels) -> str | None:
     return done.stdout
 
 
-def results(rows: Sequence[Row]) -> Iterator[dict[str, object]]:
+def figures(rows: Sequence[Row]) -> Iterator[Figure]:
     """The means over all pages, against the better rival's."""
-    for figure, goal in GOALS.items():
-        means = _means(rows, figure)
-        rivals = [means[name] for name in ("rapidocr", "tesseract") if name in means]
-        baseline = max(rivals)
-        yield {
-            "name": f"quality.{figure}",
-            "value": round(means["pagemill"], 4),
-            "unit": "share",
-            "baseline": round(baseline, 4),
-            "ratio": round(means["pagemill"] / baseline, 3),
-            "goal": goal,
-            "met": means["pagemill"] >= max(goal, baseline),
-        }
+    for name, goal in GOALS.items():
+        means = _means(rows, name)
+        rival = max(means[reader] for reader in ("rapidocr", "tesseract") if reader in means)
+        yield Figure(name=f"quality.{name}", value=means["pagemill"], unit="share", baseline=rival, goal=goal)
 
 
 def _means(rows: Sequence[Row], figure: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ from shared.net.address import Allowed
 PREFIX = "PAGEMILL_"
 
 ENGINES: Mapping[str, EngineSettings] = {
-    "rapidocr": EngineSettings(name="rapidocr", revision="3.10.0-1", dpi=150),
+    "rapidocr": EngineSettings(name="rapidocr", revision="3.10.0-2", dpi=150),
     "null": EngineSettings(name="null", revision="1", dpi=72),
 }
 """What identifies each engine's readings, for those who plan pages without loading an engine."""

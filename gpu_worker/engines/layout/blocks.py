@@ -2,30 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from gpu_worker.engines.layout.aligned import Aligned, split_aligned
+from gpu_worker.engines.layout.context import labels_in_context
 from gpu_worker.engines.layout.figures import Figure, figure_text, find_figures, is_picture, is_surface, join_pictures
 from gpu_worker.engines.layout.furniture import set_apart
 from gpu_worker.engines.layout.geometry import Line, Rect, bounds, letter_width, line_height
-from gpu_worker.engines.layout.labels import Style, heading_levels, is_entry, label
+from gpu_worker.engines.layout.labels import Style, heading_levels
 from gpu_worker.engines.layout.order import reading_order
+from gpu_worker.engines.layout.panels import find_panels
 from gpu_worker.engines.layout.paragraphs import Paragraph, gather, make_rows, normal_item
 from gpu_worker.engines.layout.rows import group_rows
-from gpu_worker.engines.layout.rules import find_grids, find_rules
+from gpu_worker.engines.layout.rules import Grid, find_grids, find_rules
 from gpu_worker.engines.layout.tables import Table, ruled_table
 from shared.domain.page import Label
 
 Solid = Table | Figure
-
-RUNNING = 24
-"""Characters: a shorter line over small letters may be a heading by design."""
-
-LISTED = 2
-"""So many of the four paragraphs around an entry of a table of contents are entries too."""
 
 IN_PICTURE = 0.8
 """A grid of which so much lies in an embedded picture is part of it."""
@@ -49,11 +44,8 @@ def arrange(lines: Sequence[Line], gray: npt.NDArray[np.uint8], pictures: Sequen
     lines = [line for line in lines if not is_surface(line, pictures)]
     style = Style(line_height(lines), page, letter_width(lines))
     framed = join_pictures([rect for rect in pictures if is_picture(rect, page, lines)], style.line_height)
-    tables = _tables(lines, gray, framed, style)
-    free = _without(lines, (line for table in tables for line in table.lines))
-    figures = find_figures(gray, framed, free, [table.rect for table in tables], style.line_height)
-    free = _without(free, (line for figure in figures for line in figure.lines))
-    solid: list[Solid] = [*tables, *figures]
+    solid = _solids(lines, gray, framed, style)
+    free = _without(lines, (line for piece in solid for line in piece.lines))
     furniture = set_apart(free, [piece.rect for piece in solid], style.page, style.line_height)
     body: list[Paragraph | Solid] = []
     for run in reading_order([*furniture.text, *solid], style.line_height):
@@ -65,14 +57,27 @@ def arrange(lines: Sequence[Line], gray: npt.NDArray[np.uint8], pictures: Sequen
     ]
 
 
-def _tables(lines: Sequence[Line], gray: npt.NDArray[np.uint8], pictures: Sequence[Rect], style: Style) -> list[Table]:
-    """The ruled tables; what is drawn in a picture is none. A line that an inner grid has taken is not the outer's."""
-    rules = find_rules(gray, [line.rect for line in lines], style.line_height)
+def _solids(lines: Sequence[Line], gray: npt.NDArray[np.uint8], pictures: Sequence[Rect], style: Style) -> list[Solid]:
+    """Tables, panels and figures, each with its lines."""
+    height = style.line_height
+    grids = find_grids(find_rules(gray, [line.rect for line in lines], height), height)
+    grids = [grid for grid in grids if not any(grid.rect.inside(picture) > IN_PICTURE for picture in pictures)]
+    tables = _tables(lines, grids)
+    taken = [table.rect for table in tables]
+    free = _without(lines, (line for table in tables for line in table.lines))
+    drawn = [grid.rect for grid in grids if grid.rect not in taken]
+    panels = find_panels(drawn, free, [*taken, *pictures], height)
+    free = _without(free, (line for panel in panels for line in panel.lines))
+    figures = find_figures(gray, pictures, free, [*taken, *(panel.rect for panel in panels)], height)
+    return [*tables, *panels, *figures]
+
+
+def _tables(lines: Sequence[Line], grids: Sequence[Grid]) -> list[Table]:
+    """The ruled tables. A line that an inner grid has taken is not the outer's."""
     tables: list[Table] = []
-    for grid in find_grids(rules, style.line_height):
-        free = _without(lines, (line for table in tables for line in table.lines))
-        table = ruled_table(grid, free)
-        if table is not None and not any(grid.rect.inside(picture) > IN_PICTURE for picture in pictures):
+    for grid in grids:
+        table = ruled_table(grid, _without(lines, (line for table in tables for line in table.lines)))
+        if table is not None:
             tables.append(table)
     return tables
 
@@ -105,7 +110,7 @@ def _text(lines: Sequence[Line], style: Style) -> list[Paragraph | Solid]:
 
 
 def _drafts(body: Sequence[Paragraph | Solid], style: Style) -> list[Draft]:
-    labels = _labels(body, style)
+    labels = labels_in_context(body, style)
     headings = [part for part, name in zip(body, labels, strict=True) if name is Label.HEADING]
     levels = iter(heading_levels([part for part in headings if isinstance(part, Paragraph)], style).values())
     drafts: list[Draft] = []
@@ -119,38 +124,6 @@ def _drafts(body: Sequence[Paragraph | Solid], style: Style) -> list[Draft]:
         else:
             drafts.append(_text_draft(name or Label.TEXT, part))
     return drafts
-
-
-def _labels(body: Sequence[Paragraph | Solid], style: Style) -> list[Label | None]:
-    """A label a paragraph, None for the rest. A footnote has no text under it, or it is text."""
-    labels = [label(part, style) if isinstance(part, Paragraph) else None for part in body]
-    for index, (part, following) in enumerate(pairwise(body)):
-        if labels[index] is Label.HEADING and (_runs_on(part, following) or _is_listed(body, index)):
-            labels[index] = Label.TEXT
-    for index, part in enumerate(body):
-        below = [
-            name
-            for other, name in zip(body, labels, strict=True)
-            if other.rect.y0 > part.rect.y0 and other.rect.shared_width(part.rect) > 0
-        ]
-        if labels[index] is Label.FOOTNOTE and set(below) - {Label.FOOTNOTE}:
-            labels[index] = Label.TEXT
-    return labels
-
-
-def _runs_on(part: Paragraph | Solid, following: Paragraph | Solid) -> bool:
-    """Whether a sentence goes on under the line: then an initial made it large, and it is no heading."""
-    if not isinstance(part, Paragraph) or not isinstance(following, Paragraph):
-        return False
-    gap = following.rect.y0 - part.rect.y1
-    under = following.rect.shared_width(part.rect) > 0 and gap < part.height
-    return under and following.text[:1].islower() and len(part.text) >= RUNNING
-
-
-def _is_listed(body: Sequence[Paragraph | Solid], index: int) -> bool:
-    """Whether a numbered line stands among others: in a table of contents, which has no text between its entries."""
-    around = [*body[max(0, index - 2) : index], *body[index + 1 : index + 3]]
-    return sum(is_entry(other) for other in around) >= LISTED and is_entry(body[index])
 
 
 def _heading_draft(kind: tuple[Label, int], part: Paragraph) -> Draft:

@@ -70,7 +70,7 @@ def find_figures(
     candidates = _merged([*embedded, *charts, *_ink_regions(strokes, line_height)])
     large = [rect for rect in candidates if _is_large(rect, page, line_height)]
     figures = [_figure(rect, lines) for rect in large]
-    return [figure for figure in figures if not _is_text(figure) and not _overlaps(figure.crop, taken)]
+    return [figure for figure in figures if not _is_text(figure) and not overlaps(figure.crop, taken)]
 
 
 def _figure(crop: Rect, lines: Sequence[Line]) -> Figure:
@@ -172,5 +172,6 @@ def _is_text(figure: Figure) -> bool:
     return sum(line.rect.area for line in figure.lines) > TEXT_SHARE * figure.crop.area
 
 
-def _overlaps(rect: Rect, taken: Sequence[Rect]) -> bool:
+def overlaps(rect: Rect, taken: Sequence[Rect]) -> bool:
+    """Whether half of the smaller of two places lies in the other."""
     return any(rect.shared(other) > 0.5 * min(rect.area, other.area) for other in taken)

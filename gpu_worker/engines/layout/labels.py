@@ -35,7 +35,7 @@ WIDEST = 1.5
 """Capitals in bold are so much wider than small letters of one size."""
 
 NARROWEST = 1.15
-"""Large type is wider than the body's by nearly as much as it is higher; where it is not, an initial made the line high."""
+"""Large type is nearly as much wider than the body's as it is higher; else an initial made the line high."""
 
 FOOTNOTE_SIZE = 0.9
 """Footnotes are set at 8 pt to a body of 10 pt; detection wavers."""
@@ -44,7 +44,7 @@ FOOTNOTE_ZONE = 0.6
 """Footnotes stand below this share of the page's height."""
 
 _NUMBERED_HEADING = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2}){1,3}\.?|chapter\s+[\divxlc]+\.?)\s+\S", re.IGNORECASE)
-_ENTRY = re.compile(r"^\W*\d{1,2}(?:\.\d{1,2}){0,3}\.?\s+\S")
+_ENTRY = re.compile(r"^\W*\d{1,2}(?:\.\d{1,2}){0,3}\.?\s*[^\W\d_]")
 _WORDLIKE = re.compile(r"[^\W\d_]\W*[^\W\d_]")
 """Two letters: a large figure alone is no heading."""
 _SENTENCE_END = re.compile(r"[.,;:!?\u3002\uff0c\uff1b\uff1a]$")

@@ -13,6 +13,9 @@ from gpu_worker.engines.layout.text import is_caption, join_lines
 NEW_BLOCK_GAP = 0.6
 """A gap wider than the column's usual one by this many line heights ends a paragraph."""
 
+WIDEST_GAP = 1.3
+"""Lines set double stand 0.8 to 1.1 heights apart; what is farther apart are labels, however even their spacing."""
+
 CAPTION_GAP = 0.2
 """By so much a caption stands off the text above it; a line that happens to begin with "Figure 3" does not."""
 
@@ -133,7 +136,7 @@ def _right_edge(rows: Sequence[Row]) -> float:
 def _continues(group: Sequence[Row], row: Row, column: _Column) -> bool:
     above = group[-1]
     height = min(above.height, row.height)
-    if row.rect.y0 - above.rect.y1 > column.usual_gap + NEW_BLOCK_GAP * height:
+    if row.rect.y0 - above.rect.y1 > min(column.usual_gap + NEW_BLOCK_GAP * height, WIDEST_GAP * height):
         return False
     if max(above.height, row.height) > OTHER_SIZE * height or above.rect.shared_width(row.rect) <= 0:
         return False

@@ -95,14 +95,14 @@ def _opened(ink: Mask, size: tuple[int, int]) -> Mask:
 def _without_strokes(rules: Mask, text: Sequence[Rect]) -> Mask:
     """The rules that leave the text line in which they stand."""
     count, marks, stats, _ = cv2.connectedComponentsWithStats(rules)
-    kept = np.ones(count, dtype=np.uint8)
+    kept = np.full(count, 255, dtype=np.uint8)
     kept[0] = 0
     places = np.array([(rect.x0, rect.y0, rect.x1, rect.y1) for rect in text]).reshape(-1, 4)
     for number, (x, y, width, height, _) in enumerate(stats[1:count], 1):
         inside = (places[:, 0] - SLACK <= x) & (x + width <= places[:, 2] + SLACK)
         inside &= (places[:, 1] - SLACK <= y) & (y + height <= places[:, 3] + SLACK)
-        kept[number] = not inside.any()
-    return np.asarray(kept[marks] * 255, dtype=np.uint8)
+        kept[number] = 0 if inside.any() else 255
+    return np.asarray(kept[marks], dtype=np.uint8)
 
 
 def _grid(rules: Rules, rect: Rect, line_height: float) -> Grid | None:

@@ -16,7 +16,7 @@ IN_GRID = 0.6
 """A line belongs to a grid where this part of its area lies in it."""
 
 SIDE_BY_SIDE = 0.5
-"""In a table most texts have another beside them. Boxes of a diagram, frames within frames, stand alone in their rows."""
+"""In a table most texts have another beside them. Boxes of a diagram and frames in frames stand alone in their rows."""
 
 WIDE_STEP = 1.8
 """A step from letter to letter that is so much wider than usual may be a column's edge; a step within a word is not."""

@@ -12,6 +12,7 @@ from gpu_worker.engines.layout.blocks import Draft, arrange
 from gpu_worker.engines.layout.geometry import Line, Rect
 from gpu_worker.engines.layout.gutters import find_cuts
 from gpu_worker.engines.layout.skew import Skew, find_skew, upper_end
+from gpu_worker.engines.layout.text import lost_spaces
 from gpu_worker.engines.ppocr.detect import Quads, find_lines
 from gpu_worker.engines.ppocr.models import Models, Pixels
 from gpu_worker.engines.ppocr.orient import find_rotation, turn
@@ -112,17 +113,19 @@ def _bounds(quad: Quads, skew: Skew) -> Rect:
 
 def _line(quad: Quads, reading: Reading, skew: Skew) -> Line:
     """The line as it was read, no longer than its characters: detection may run into a gutter, or to a table's rule."""
-    rect = _bounds(quad, skew)
-    corners = skew.straighten(quad)
-    slanted = upper_end(corners) is not None
-    places = tuple(rect.x0 + place * rect.width for place in reading.places)
-    if slanted:
+    rect, corners = _bounds(quad, skew), skew.straighten(quad)
+    text, places = reading.text, [rect.x0 + place * rect.width for place in reading.places]
+    if upper_end(corners) is not None:
         (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
-        return Line(rect, reading.text, reading.confidence, places, Rect(float(x0), float(y0), float(x1), float(y1)))
+        extent = Rect(float(x0), float(y0), float(x1), float(y1))
+        return Line(rect, text, reading.confidence, tuple(places), extent)
+    for index in reversed(lost_spaces(text, places, rect.height)):
+        text = f"{text[:index]} {text[index:]}"
+        places.insert(index, (places[index - 1] + places[index]) / 2)
     if places:
         beyond = BEYOND * rect.height
         rect = Rect(max(rect.x0, places[0] - beyond), rect.y0, min(rect.x1, places[-1] + beyond), rect.y1)
-    return Line(rect, reading.text, reading.confidence, places)
+    return Line(rect, text, reading.confidence, tuple(places))
 
 
 def _turned(boxes: Iterable[Box], image: PageImage, rotation: int) -> list[Rect]:
