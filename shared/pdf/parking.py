@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 """How long a document stays: the way from `prepare` to a worker that is free takes milliseconds."""
-MOST_USES = 8
+MOST_USES = 4
 """How often a process is gone on with: what MuPDF keeps of each page adds up against its memory limit."""
 
 
