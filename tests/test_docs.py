@@ -5,6 +5,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from local.cli import cli
 from shared.config import Explained, explain, read_settings
 from shared.domain import errors
+from tests.serving import environment
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -62,6 +65,19 @@ def test_every_target_of_the_readme_exists() -> None:
     assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
+def test_the_demos_output_is_the_real_one(tmp_path: Path) -> None:
+    """But for the image's name, which is of its bytes."""
+    command = [sys.executable, "-m", "local", "convert", str(ROOT / "docs" / "samples" / "scan.pdf")]
+
+    done = subprocess.run(
+        command, env=environment(tmp_path, ENGINE="rapidocr"), capture_output=True, text=True, check=True
+    )
+
+    shown = re.search(r"```markdown\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert _nameless(shown[1]) == _nameless(done.stdout)
+
+
 def test_every_setting_that_is_written_down_exists() -> None:
     known = {each.name for each in _settings()}
     written = {name for path in DOCUMENTS for name in re.findall(r"PAGEMILL_[A-Z_]+", path.read_text())}
@@ -73,6 +89,10 @@ def test_the_commands_of_the_readme_can_be_parsed() -> None:
     for line in _code(ROOT / "README.md").splitlines():
         if line.startswith(("pagemill", "curl", ".venv")):
             assert shlex.split(line)
+
+
+def _nameless(markdown: str) -> str:
+    return re.sub(r"images/[0-9a-f]{16}", "images/…", markdown)
 
 
 def _help(name: str) -> str:
