@@ -1,6 +1,6 @@
 """Makes docs/samples/scan.pdf, two pages that look as if they came from a scanner: no text layer, skew, grain, JPEG.
 
-python -m bench.scan
+python -m docs.samples.make_scan
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.damage import scanned
 from bench.prose import ENGLISH, HEADINGS
 from bench.sheet import BOLD, LETTER, MARGIN, Pixels, Sheet, draw_table, draw_wheel, render
 
-TARGET = Path(__file__).parent.parent / "docs" / "samples" / "scan.pdf"
+TARGET = Path(__file__).parent / "scan.pdf"
 
 QUALITY = 30
 """Keeps the file under 250 kB; the letters stay legible at 150 dpi."""
