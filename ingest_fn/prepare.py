@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from shared.assemble import tell
-from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, UnknownJob
+from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, Unavailable, UnknownJob
 from shared.domain.job import Job, SourceKind
 from shared.domain.messages import PAGES, PrepareDocument, ReadRange
 from shared.domain.options import Lane, recipe
@@ -71,6 +71,10 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> Job:
         if tries_left < 0:
             raise GaveUp(f"{job.prepare_tries} tries")
         return _planned(job, _selected(job, preparing), preparing)
+    except Unavailable:
+        # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
+        preparing.platform.store.update(job.id, lambda each: each.prepare_handed_back(now=preparing.now()))
+        raise
     except PagemillError as error:
         if error.retryable and tries_left > 0:
             raise

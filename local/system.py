@@ -1,6 +1,7 @@
 """The whole pipeline in one process, on embedded adapters: prepare, workers, notifier and sweep as threads."""
 
 import base64
+import logging
 import random
 
 from gpu_worker.engines import engine
@@ -18,6 +19,8 @@ from shared.pdf.limits import Limits
 from shared.pdf.sandbox import Sandbox
 from shared.sealing import Sealer
 from shared.wiring import embedded
+
+log = logging.getLogger(__name__)
 
 _PREPARING = 8
 """Documents that are fetched and opened at the same time; most of that is waiting for their servers."""
@@ -62,6 +65,9 @@ class System:
         ]
 
     def start(self) -> None:
+        """Raises Unavailable where documents cannot be opened here at all."""
+        if not self._sandbox.start():
+            log.warning("this system does not filter system calls: the sandbox holds less")
         self._worker.start()
         for consumer in self._consumers:
             consumer.start()

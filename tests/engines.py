@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -50,14 +49,3 @@ def killing(width: int) -> Callable[[PageImage], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return kill
-
-
-class Tally:
-    """Counts by key, for scripts that fail some pages some times."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-
-    def count(self, key: int) -> int:
-        self.counts[key] += 1
-        return self.counts[key]

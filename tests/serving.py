@@ -15,7 +15,6 @@ import httpx
 
 from shared.domain.job import UNFINISHED
 
-STARTING_SECONDS = 30.0
 ENDING_SECONDS = 60.0
 
 Json = dict[str, Any]

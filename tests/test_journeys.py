@@ -381,6 +381,20 @@ def test_a_job_that_was_planned_for_the_engine_of_yesterday_is_read_by_todays(pi
     assert readings(pipe) == 20
 
 
+def test_a_sandbox_that_is_down_is_not_the_documents_fault(tmp_path: Path, clock: ManualClock) -> None:
+    closed = Sandbox()
+    closed.close()
+    with pipeline(tmp_path / "data", clock, closed) as pipe:
+        job_id = pipe.submit(TWENTY)
+
+        for _ in range(8):
+            pipe.drain()
+            clock.advance(timedelta(minutes=15))
+
+        job = pipe.job(job_id)
+        assert (job.status, job.prepare_tries) == (Status.QUEUED, 0)
+
+
 def refusing(*, width: int) -> Callable[[PageImage], None]:
     def script(image: PageImage) -> None:
         if image.width == width:

@@ -1,7 +1,6 @@
 """The web page in a real browser, against a real server whose engine reads nothing."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gpu_worker.engines.null import TEXT
 from tests import samples
+from tests.backends import missing_backend
 from tests.serving import Served, served
 
 T = TypeVar("T")
@@ -126,9 +126,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     browser, its_driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or its_driver is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium or chromedriver is missing")
-        pytest.skip("chromium or chromedriver is missing")
+        missing_backend("chromium or chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
@@ -246,7 +244,7 @@ def test_an_idempotency_key_that_was_used_before_opens_its_job(page: Page, serve
 
 def test_the_curl_line_does_what_the_form_would(page: Page, server: Served, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is missing")
+        missing_backend("curl")
     document = tmp_path / """it's; "$(touch pwned)",a\\b.pdf"""
     document.write_bytes(samples.pdf(["One", "Two", "Three"]))
     page.open()
