@@ -36,6 +36,22 @@ def zygote() -> int:
     return found
 
 
+def readers(zygote: int) -> list[int]:
+    """The children that have a document; beside them one waits for the next."""
+    return [child for child in sorted(children(zygote)) if any(map(is_document, descriptors(child).values()))]
+
+
+def is_document(target: Path) -> bool:
+    return target != Path("/dev/null") and not target.name.startswith("socket:")
+
+
+def waiting_child() -> int:
+    """The child that has no document yet; it may still be on its way."""
+    assert eventually(lambda: len(children(zygote())) > len(readers(zygote())))
+    (found,) = set(children(zygote())) - set(readers(zygote()))
+    return found
+
+
 def command(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
@@ -86,7 +102,7 @@ def test_a_page_that_hangs_leaves_no_process_behind(sandbox: Sandbox) -> None:
         with pytest.raises(RenderTimeout):
             document.render(1, dpi=72)
 
-        assert children(zygote()) == []
+        assert readers(zygote()) == []
 
 
 def test_the_parent_never_loads_pymupdf() -> None:
@@ -123,11 +139,12 @@ document.render(1, dpi=72)
         parent.stdin.close()
         assert parent.stdout.readline() == b"open\n"
         (its_zygote,) = children(parent.pid)
-        (its_child,) = children(its_zygote)
+        its_children = children(its_zygote)
         parent.kill()
 
     assert eventually(lambda: not is_alive(its_zygote))
-    assert eventually(lambda: not is_alive(its_child))
+    assert its_children
+    assert eventually(lambda: not any(is_alive(child) for child in its_children))
 
 
 def test_a_child_dies_with_its_zygote_even_while_it_hangs(sandbox: Sandbox) -> None:
@@ -136,7 +153,7 @@ def test_a_child_dies_with_its_zygote_even_while_it_hangs(sandbox: Sandbox) -> N
         sandbox.open(file) as document,
         ThreadPoolExecutor(1) as threads,
     ):
-        (child,) = children(zygote())
+        (child,) = readers(zygote())
         rendering = threads.submit(document.render, 1, dpi=72)
         os.kill(zygote(), signal.SIGKILL)
 
@@ -151,7 +168,7 @@ def test_no_secret_of_the_environment_reaches_the_sandbox(monkeypatch: pytest.Mo
 
     with Sandbox() as sandbox, samples.file(samples.png()) as file, sandbox.open(file):
         (its_zygote,) = set(children(os.getpid())) - before
-        (child,) = children(its_zygote)
+        (child,) = readers(its_zygote)
         environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in (its_zygote, child)]
 
     for environment in environments:
@@ -165,7 +182,7 @@ def test_a_child_holds_nothing_but_its_document_and_its_channel(sandbox: Sandbox
         own = descriptors(os.getpid())
         documents = [own[one.fileno()], own[two.fileno()]]
         with sandbox.open(one), sandbox.open(two):
-            held = [descriptors(child) for child in sorted(children(zygote()))]
+            held = [descriptors(child) for child in readers(zygote())]
 
     for child, document in zip(held, documents, strict=True):
         assert {child.pop(fd) for fd in (0, 1, 2)} == {Path("/dev/null")}
@@ -175,7 +192,7 @@ def test_a_child_holds_nothing_but_its_document_and_its_channel(sandbox: Sandbox
 
 def test_a_child_has_limits_and_no_privileges(sandbox: Sandbox) -> None:
     with samples.file(samples.png()) as file, sandbox.open(file):
-        (child,) = children(zygote())
+        (child,) = readers(zygote())
         now = status(child)
         limits = Path(f"/proc/{child}/limits").read_text().splitlines()
 
@@ -224,7 +241,7 @@ def test_a_page_whose_process_is_killed_crashes_and_says_by_what(sandbox: Sandbo
     ):
         rendering = threads.submit(document.render, 1, dpi=72)
         time.sleep(0.1)
-        (child,) = children(zygote())
+        (child,) = readers(zygote())
         os.kill(child, signal.SIGSEGV)
 
         with pytest.raises(RenderCrashed, match="signal 11"):
@@ -234,11 +251,29 @@ def test_a_page_whose_process_is_killed_crashes_and_says_by_what(sandbox: Sandbo
 
 def test_a_page_is_not_blamed_for_a_process_that_ended_before_it(sandbox: Sandbox) -> None:
     with samples.file(samples.pdf(["One"])) as file, sandbox.open(file) as document:
-        (child,) = children(zygote())
+        (child,) = readers(zygote())
         os.kill(child, signal.SIGKILL)
-        assert eventually(lambda: children(zygote()) == [])
+        assert eventually(lambda: readers(zygote()) == [])
 
         document.render(1, dpi=72).close()
+
+
+def test_a_child_is_born_before_its_document_comes(sandbox: Sandbox) -> None:
+    with samples.file(samples.png()) as one, samples.file(samples.tiff()) as two, sandbox.open(one):
+        waiting = waiting_child()
+
+        with sandbox.open(two):
+            assert waiting in readers(zygote())
+
+
+def test_a_child_that_dies_before_its_document_comes_costs_nothing(sandbox: Sandbox) -> None:
+    with samples.file(samples.png()) as one, samples.file(samples.tiff()) as two, sandbox.open(one):
+        waiting = waiting_child()
+        os.kill(waiting, signal.SIGKILL)
+        assert eventually(lambda: not is_alive(waiting))
+
+        with sandbox.open(two) as document:
+            document.render(1, dpi=72).close()
 
 
 def test_a_zygote_that_dies_is_replaced_and_open_documents_go_on(sandbox: Sandbox) -> None:

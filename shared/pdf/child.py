@@ -9,25 +9,24 @@ from typing import Any, Never
 
 from shared.domain.errors import PagemillError
 from shared.pdf import wire
-from shared.pdf.confine import confine_child, limit_cpu
+from shared.pdf.confine import confine_child, limit_cpu, limit_memory
 from shared.pdf.images import ImagePages
 from shared.pdf.kind import Kind
 from shared.pdf.limits import Limits
 from shared.pdf.mupdf import PdfPages
 from shared.pdf.pages import Drawn, Pages
 
-_CHANNEL, _DOCUMENT, _FIRST_FREE = 3, 4, 5
+_CHANNEL, _FIRST_FREE = 3, 4
 
 
-def run(channel: int, document: int, limits: Limits, *, zygote: int, shared_bytes: int) -> Never:
+def run(channel: int, limits: Limits, *, zygote: int, shared_bytes: int) -> Never:
     """Live as the process of one document, from the fork to the end of the process."""
     try:
-        _forget_the_zygote(channel, document)
-        size = os.fstat(_DOCUMENT).st_size
-        confine_child(zygote, limits, document_bytes=size, shared_bytes=shared_bytes)
+        _forget_the_zygote(channel)
+        confine_child(zygote)
         with socket.socket(fileno=_CHANNEL) as sock:
             wire.send(sock, {"confined": True})
-            _answer(sock, limits)
+            _answer(sock, _Session(limits, shared_bytes))
     finally:
         os._exit(1)  # never the zygote's own clean-up
 
@@ -38,19 +37,18 @@ def opened(data: mmap.mmap, kind: Kind, password: str | None, limits: Limits) ->
     return ImagePages(data, kind, max_pixels=limits.max_pixels, max_source_pixels=limits.max_source_pixels)
 
 
-def _forget_the_zygote(channel: int, document: int) -> None:
-    """Keep two descriptors of all that the zygote holds: its other children's leashes must end with it."""
+def _forget_the_zygote(channel: int) -> None:
+    """Keep one descriptor of all that the zygote holds: its other children's leashes must end with it."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    kept = os.dup(channel), os.dup(document)  # in ascending order, so neither takes the other's place
-    os.dup2(kept[0], _CHANNEL, inheritable=False)
-    os.dup2(kept[1], _DOCUMENT, inheritable=False)
+    os.dup2(channel, _CHANNEL, inheritable=False)
     os.closerange(_FIRST_FREE, os.sysconf("SC_OPEN_MAX"))
 
 
-def _answer(sock: socket.socket, limits: Limits) -> None:
-    """Answer until the parent has no more: {"open": kind, "password"}, {"render": page, "dpi"}, {"save": true}."""
-    session = _Session(limits)
+def _answer(sock: socket.socket, session: "_Session") -> None:
+    """Answer until the parent has no more: {"open": kind, "password"} with the document's descriptor, once; {"render":
+    page, "dpi"}; {"save": true} with the target's.
+    """
     while True:
         try:
             request, fds = wire.receive(sock, max_fds=1)
@@ -71,15 +69,16 @@ def _refusal(error: Exception) -> dict[str, object]:
 
 
 class _Session:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shared_bytes: int) -> None:
         self._limits = limits
+        self._shared_bytes = shared_bytes
         self._pages: Pages | None = None
 
     def answer(self, request: dict[str, Any], fds: Sequence[int]) -> tuple[dict[str, object], list[int]]:
         match request:
             case {"open": kind, "password": password}:
                 limit_cpu(self._limits.open_seconds)
-                return self._open(Kind(kind), password), []
+                return self._open(Kind(kind), password, *fds), []
             case {"render": number, "dpi": dpi}:
                 limit_cpu(self._limits.page_seconds)
                 return self._render(number, dpi)
@@ -88,8 +87,9 @@ class _Session:
                 return self._save(*fds), []
         raise AssertionError("the parent asks for nothing else")
 
-    def _open(self, kind: Kind, password: str | None) -> dict[str, object]:
-        data = mmap.mmap(_DOCUMENT, 0, access=mmap.ACCESS_COPY)
+    def _open(self, kind: Kind, password: str | None, document: int) -> dict[str, object]:
+        limit_memory(self._limits, document_bytes=os.fstat(document).st_size, shared_bytes=self._shared_bytes)
+        data = mmap.mmap(document, 0, access=mmap.ACCESS_COPY)
         self._pages = opened(data, kind, password, self._limits)
         return {"pages": self._pages.count, "encrypted": self._pages.encrypted}
 

@@ -36,19 +36,23 @@ def confine_zygote() -> bool:
     return seccomp.deny(seccomp.FILES, seccomp.NETWORK, seccomp.PROGRAMS, seccomp.OTHERS, seccomp.KERNEL)
 
 
-def confine_child(zygote: int, limits: Limits, *, document_bytes: int, shared_bytes: int) -> None:
-    """Die with the zygote, take on the limits, make no processes and send no signals.
-
-    `shared_bytes` is the address space that the zygote maps and each child with it.
-    """
+def confine_child(zygote: int) -> None:
+    """Die with the zygote, make no processes and send no signals."""
     _die_with(zygote)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    _limit(resource.RLIMIT_FSIZE, max(limits.max_pixels * 3, document_bytes * 2 + _SAVING_ROOM))
     _limit(resource.RLIMIT_NPROC, 0)
+    seccomp.deny(seccomp.PROCESSES, seccomp.SIGNALS)
+
+
+def limit_memory(limits: Limits, *, document_bytes: int, shared_bytes: int) -> None:
+    """Take on, for good, what a document of this size may use; called before the first of its bytes is looked at.
+
+    `shared_bytes` is the address space that the zygote maps and each child with it.
+    """
+    _limit(resource.RLIMIT_FSIZE, max(limits.max_pixels * 3, document_bytes * 2 + _SAVING_ROOM))
     if sys.platform == "linux":  # macOS doesn't keep to it
         _limit(resource.RLIMIT_AS, shared_bytes + document_bytes + limits.memory_bytes)
-    seccomp.deny(seccomp.PROCESSES, seccomp.SIGNALS)
 
 
 def limit_cpu(seconds: float) -> None:

@@ -129,9 +129,9 @@ class Document:
     def _open_child(self) -> dict[str, Any]:
         if self._source < 0:
             raise ValueError("the document is closed")
-        self._child = self._nursery.child(self._source)
+        self._child = self._nursery.child()
         request: dict[str, object] = {"open": self.kind, "password": _usable(self._password)}
-        with self._asking(request, self._limits.open_seconds) as (reply, _):
+        with self._asking(request, self._limits.open_seconds, self._source) as (reply, _):
             _raise_refusal(reply, _OF_DOCUMENTS, otherwise=Corrupt)
             return reply
 

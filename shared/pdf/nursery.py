@@ -86,37 +86,45 @@ class Child:
 
 
 class Nursery:
-    """Thread-safe. Nothing is started before the first child is asked for, or `start`."""
+    """Thread-safe. Nothing is started before the first child is asked for, or `start`.
+
+    One child is always born ahead of its document, which then need not wait for the fork.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._lock = Lock()
         self._zygote: _Zygote | None = None
+        self._spare: Child | None = None
         self._closed = False
 
     def start(self) -> bool:
         """Return whether system calls are filtered. Raises Unavailable where it doesn't start."""
         with self._lock:
-            return self._living().filtered
+            zygote = self._living()
+            self._spare = self._spare or zygote.fork()
+            return zygote.filtered
 
-    def child(self, document: int) -> Child:
-        """Return a child for the document behind a descriptor. Raises Unavailable where a second try fails as well."""
+    def child(self) -> Child:
+        """Return a child that has no document yet. Raises Unavailable where a second try fails as well."""
         try:
-            return self._born(document)
+            return self._born()
         except ChildLost:
-            return self._born(document)
+            return self._born()
 
     def close(self) -> None:
         """End the zygote and all children."""
         with self._lock:
             self._closed = True
+            self._let_the_spare_go()
             if self._zygote:
                 self._zygote.end()
 
-    def _born(self, document: int) -> Child:
+    def _born(self) -> Child:
         with self._lock:
             zygote = self._living()
-            child = zygote.fork(document)
+            child = self._spare or zygote.fork()
+            self._spare = zygote.fork()
         try:
             child.hear(seconds=self._limits.start_seconds)
         except (TimeoutError, ChildLost) as error:
@@ -132,11 +140,17 @@ class Nursery:
         if self._closed:
             raise Unavailable("the sandbox is closed")
         if self._zygote and not self._zygote.is_alive():
+            self._let_the_spare_go()
             self._zygote.end()
             self._zygote = None
         if self._zygote is None:
             self._zygote = _Zygote(self._limits)
         return self._zygote
+
+    def _let_the_spare_go(self) -> None:
+        if self._spare:
+            self._spare.end()
+            self._spare = None
 
 
 class _Zygote:
@@ -165,11 +179,12 @@ class _Zygote:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, document: int) -> Child:
+    def fork(self) -> Child:
+        """Ask for a child without waiting for it; its first word says that it is there."""
         channel, their_channel = socket.socketpair()
         leash, their_leash = socket.socketpair()
         with their_channel, their_leash, suppress(OSError):  # where it has died, the child's first word says so
-            wire.send(self._control, {}, [their_channel.fileno(), their_leash.fileno(), document])
+            wire.send(self._control, {}, [their_channel.fileno(), their_leash.fileno()])
         return Child(channel, leash)
 
     def kill(self) -> None:

@@ -1,7 +1,7 @@
 """The process that has imported everything, and forks one child a document. It never sees a document nor a password.
 
-`python -m shared.pdf.zygote FD LIMITS`; the parent's requests come over FD, each with three descriptors: the child's
-channel, a leash, the document. The leash is the parent's hold on the child: once the parent closes its end, the child
+`python -m shared.pdf.zygote FD LIMITS`; the parent's requests come over FD, each with two descriptors: the child's
+channel, over which the document comes later, and a leash. The leash is the parent's hold on the child: once the parent closes its end, the child
 is killed; when the child has ended, its status is sent back. Only the zygote kills and reaps, so no process id is ever
 used after its process has gone. When the parent ends, so do all.
 """
@@ -71,15 +71,15 @@ class _Zygote:
 
     def _attend(self, fd: int) -> None:
         if self._is_request(fd):
-            _, (channel, leash, document) = wire.receive(self._control, max_fds=3)
-            self._fork(channel, socket.socket(fileno=leash), document)
+            _, (channel, leash) = wire.receive(self._control, max_fds=2)
+            self._fork(channel, socket.socket(fileno=leash))
         elif fd == self._alarm.fileno():
             self._alarm.recv(4096)
             self._reap()
         else:
             self._kill(fd)
 
-    def _fork(self, channel: int, leash: socket.socket, document: int) -> None:
+    def _fork(self, channel: int, leash: socket.socket) -> None:
         zygote = os.getpid()
         try:
             pid = os.fork()
@@ -87,10 +87,10 @@ class _Zygote:
             self._tell(leash, error.errno or 1)
         else:
             if pid == 0:
-                child.run(channel, document, self._limits, zygote=zygote, shared_bytes=self._shared_bytes)
+                child.run(channel, self._limits, zygote=zygote, shared_bytes=self._shared_bytes)
             self._children[pid] = leash
             self._poll.register(leash, select.POLLIN)
-        wire.close([channel, document])
+        os.close(channel)
 
     def _kill(self, fd: int) -> None:
         for pid, leash in self._children.items():
