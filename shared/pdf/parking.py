@@ -26,42 +26,62 @@ def identity(source: int, password: str | None) -> Hashable:
 
 
 class Parking:
-    """`places` documents at most; with none, every document ends when it is closed."""
+    """`places` documents at most, the newest ones; with none, every document ends when it is closed.
+
+    A thread of its own ends those whose time is up and those that had to make room: it takes milliseconds each, and
+    nobody who closes a document should wait for another's end.
+    """
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._parked: dict[Hashable, tuple[float, Document]] = {}
         self._closed = False
+        self._ender: threading.Thread | None = None
 
     def take(self, key: Hashable) -> "Document | None":
-        with self._lock:
+        with self._changed:
             found = self._parked.pop(key, None)
         return found[1] if found else None
 
     def put(self, key: Hashable, document: "Document") -> bool:
-        """Keep the document for `SECONDS`; False where there is no place, or it was used often enough."""
-        with self._lock:
-            full = len(self._parked) >= self._places or key in self._parked
-            if self._closed or full or document.uses >= MOST_USES:
+        """Keep the document for `SECONDS`; False where there is no place at all, or it was used often enough."""
+        with self._changed:
+            if self._closed or not self._places or key in self._parked or document.uses >= MOST_USES:
                 return False
             self._parked[key] = time.monotonic() + SECONDS, document
-        timer = threading.Timer(SECONDS, self._end_overdue)
-        timer.daemon = True
-        timer.start()
+            if self._ender is None:
+                self._ender = threading.Thread(target=self._end_old_ones, name="parking", daemon=True)
+                self._ender.start()
+            self._changed.notify()
         return True
 
     def close(self) -> None:
-        with self._lock:
+        with self._changed:
             self._closed = True
+            self._changed.notify()
             parked, self._parked = self._parked, {}
         for _, document in parked.values():
             document.end()
+        if self._ender:
+            self._ender.join()
 
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            overdue = [key for key, (until, _) in self._parked.items() if until <= now]
-            documents = [self._parked.pop(key)[1] for key in overdue]
-        for document in documents:
+    def _end_old_ones(self) -> None:
+        while (document := self._next_to_end()) is not None:
             document.end()
+
+    def _next_to_end(self) -> "Document | None":
+        """Wait for a document whose time is up, or that is one too many; None once this is closed."""
+        with self._changed:
+            while not self._closed:
+                oldest = next(iter(self._parked), None)
+                if oldest is None:
+                    self._changed.wait()
+                    continue
+                until, document = self._parked[oldest]
+                left = until - time.monotonic()
+                if left <= 0 or len(self._parked) > self._places:
+                    del self._parked[oldest]
+                    return document
+                self._changed.wait(left)
+        return None

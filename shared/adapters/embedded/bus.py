@@ -65,7 +65,7 @@ class SqliteBus:
         self._watcher.start()
 
     def publish(self, topic: Topic, message: Message) -> None:
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(
                 "INSERT INTO messages (topic, body, visible_at) VALUES (?, ?, ?)",
                 (topic, to_bytes(message), self._now()),
@@ -116,7 +116,7 @@ class SqliteBus:
         now = self._now()
         values = (now + self._lease, self._holders.me, topic, now, limit)
         deliveries: list[SqliteDelivery] = []
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             for id_, body, count in connection.execute(_TAKE, values).fetchall():
                 try:
                     deliveries.append(SqliteDelivery(self, id_, _understood(body, count), count))
@@ -127,12 +127,12 @@ class SqliteBus:
 
     def _ack(self, id_: int, count: int) -> None:
         self._held.discard((id_, count))
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute("DELETE FROM messages WHERE id = ? AND deliveries = ?", (id_, count))
 
     def _hand_back(self, id_: int, count: int, delay: float) -> None:
         self._held.discard((id_, count))
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(
                 "UPDATE messages SET visible_at = ?, holder = NULL WHERE id = ? AND deliveries = ?",
                 (self._now() + delay, id_, count),
@@ -166,7 +166,7 @@ class SqliteBus:
         held = [(visible_at, id_, count, me) for id_, count in self._held.copy()]
         if not held:
             return
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.executemany(
                 "UPDATE messages SET visible_at = ? WHERE id = ? AND deliveries = ? AND holder = ?", held
             )
@@ -178,7 +178,7 @@ class SqliteBus:
             others = [holder for (holder,) in connection.execute(query, (self._holders.me,))]
         dead = [holder for holder in others if self._holders.is_dead(holder)]
         if dead:
-            with self._database.write() as connection:
+            with self._database.write(durable=False) as connection:
                 connection.executemany(
                     "UPDATE messages SET visible_at = ?, holder = NULL WHERE holder = ?",
                     [(self._now(), holder) for holder in dead],

@@ -1,4 +1,4 @@
-"""The one SQLite file behind jobs and bus: write-ahead log, every commit synced, shared by threads and processes."""
+"""The one SQLite file behind jobs and bus: write-ahead log, shared by threads and processes."""
 
 import sqlite3
 import threading
@@ -10,6 +10,9 @@ from shared.domain.errors import Unavailable
 
 _BUSY_SECONDS = 30.0
 """How long a writer waits for another process; each holds the lock for milliseconds."""
+
+_SYNCED, _UNSYNCED = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
+"""With a write-ahead log: each commit synced, or the log only when it is copied into the database (sqlite.org/wal)."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -69,9 +72,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed and synced to disk at the end, rolled back where anything is raised."""
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed and synced to disk at the end, rolled back where anything is raised.
+
+        One that is not `durable` outlives this process however it ends, but a power cut only once a later durable one
+        has returned: for what the rest of the store brings back, such as messages.
+        """
         with self._errors(), self._writing, self._lent() as connection:
+            connection.execute(_SYNCED if durable else _UNSYNCED)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -116,7 +124,6 @@ class Database:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error:
             connection.close()
             raise

@@ -30,6 +30,10 @@ ON CONFLICT (id) DO UPDATE SET
 
 
 class SqliteJobStore:
+    """Jobs and keys are synced to disk before they are promised. Plans, pages and ranges need no sync of their own: the
+    job's next commit has it, and until then a page's object tells that it was read.
+    """
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watchers = Watchers()
@@ -86,7 +90,7 @@ class SqliteJobStore:
             return tuple(islice(_readable(rows), limit))
 
     def plan(self, job_id: JobId, pages: Iterable[Page], ranges: Iterable[PageRange]) -> None:
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.executemany(
                 "INSERT INTO pages VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [(job_id, page.number, page.status, to_json(page).decode()) for page in pages],
@@ -105,7 +109,7 @@ class SqliteJobStore:
             return tuple(from_json(Page, body) for (body,) in rows)
 
     def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             row = connection.execute("SELECT body FROM pages WHERE job_id = ? AND number = ?", (job_id, number))
             before = from_json(Page, _only(row.fetchone(), job_id))
             after = change(before)
@@ -130,7 +134,7 @@ class SqliteJobStore:
             return tuple(from_json(PageRange, body) for (body,) in rows)
 
     def update_range(self, job_id: JobId, range_id: str, change: Callable[[PageRange], PageRange]) -> PageRange:
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             row = connection.execute("SELECT body FROM ranges WHERE job_id = ? AND id = ?", (job_id, range_id))
             after = change(from_json(PageRange, _only(row.fetchone(), job_id)))
             connection.execute(
@@ -140,7 +144,7 @@ class SqliteJobStore:
 
     def log_attempt(self, job_id: JobId, attempt: CallbackAttempt) -> None:
         values = (job_id, attempt.round, attempt.number, to_json(attempt).decode())
-        with self._database.write() as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)", values)
 
     def attempts(self, job_id: JobId) -> tuple[CallbackAttempt, ...]:
