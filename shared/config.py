@@ -1,5 +1,6 @@
 """The settings of a process: read once in its `main`, every problem reported together, an unknown name refused."""
 
+import base64
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from shared.domain.options import EngineSettings
 from shared.domain.secret import Secret
 from shared.domain.webhook import parse_secret
 from shared.net.address import Allowed
+from shared.sealing import KEY_BYTES
 
 PREFIX = "PAGEMILL_"
 
@@ -22,6 +24,7 @@ ENGINES: Mapping[str, EngineSettings] = {
 }
 """What identifies each engine's readings, for those who plan pages without loading an engine."""
 
+PLATFORMS = ("embedded", "google")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -38,6 +41,23 @@ def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text
+
+
+def _name(text: str) -> str:
+    """As projects, buckets, topics and subscriptions are named; each service has narrower rules of its own."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", text, re.ASCII):
+        raise ValueError("must be 3 to 222 lower-case letters, digits, dots, hyphens or underscores")
+    return text
+
+
+def _sealing_key(text: str) -> Secret:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueError("must be base64") from error
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"must hold {KEY_BYTES} bytes, and holds {len(key)}")
+    return Secret(text)
 
 
 def _path(text: str) -> Path:
@@ -135,6 +155,17 @@ class Settings:
     page_seconds: float = _setting(30.0, _number(0.1, 600), "longest time that opening or rendering a page may take")
     deadline_hours: float = _setting(24.0, _number(0.01, 720), "time by which a job has ended")
     retention_days: float = _setting(7.0, _number(0.001, 3650), "how long jobs and results are kept after the end")
+    platform: str = _setting("embedded", _one_of(*PLATFORMS), "what keeps jobs, messages and objects")
+    project: str = _setting("pagemill", _name, "google: the project")
+    database: str = _setting("(default)", _text, "google: the Firestore database")
+    names: str = _setting("pagemill", _name, "google: what the names of topics and subscriptions begin with")
+    bucket: str | None = _setting(None, _name, "google: the bucket of jobs and results")
+    inbox_bucket: str | None = _setting(None, _name, "google: the bucket whose objects start jobs, under inbox/TENANT/")
+    uploads_bucket: str | None = _setting(None, _name, "google: the bucket that callers upload to")
+    outbox_bucket: str | None = _setting(None, _name, "google: the bucket that results of the inbox are copied to")
+    sealing_key: Secret | None = _setting(None, _sealing_key, "google: 32 bytes in base64 that seal passwords")
+    push_audience: str | None = _setting(None, _text, "google: the audience of the tokens that pushes carry")
+    push_account: str | None = _setting(None, _text, "google: the service account whose tokens pushes carry")
     log_level: str = _setting("INFO", _one_of(*LOG_LEVELS), "least severity that is logged")
 
     @property

@@ -7,7 +7,16 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime
 
+from opentelemetry import propagate
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+
+
+def trace_context() -> dict[str, str]:
+    """Return the W3C trace context of the current span, as it travels in a message; empty where there is none."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier
 
 
 class JsonFormatter(logging.Formatter):

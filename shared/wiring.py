@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.adapters.embedded.batches import SqliteBatchStore
 from shared.adapters.embedded.bus import SqliteBus
 from shared.adapters.embedded.clock import SystemClock
 from shared.adapters.embedded.database import Database
@@ -10,6 +11,7 @@ from shared.adapters.embedded.jobs import SqliteJobStore
 from shared.adapters.embedded.objects import FileObjectStore
 from shared.config import Settings
 from shared.observe import Counters
+from shared.ports.batches import BatchStore
 from shared.ports.bus import Bus
 from shared.ports.clock import Clock
 from shared.ports.jobs import JobStore
@@ -23,6 +25,7 @@ class Platform:
 
     settings: Settings
     store: JobStore
+    batches: BatchStore
     objects: ObjectStore
     bus: Bus
     clock: Clock
@@ -52,6 +55,7 @@ def embedded(settings: Settings, *, base_url: str, clock: Clock | None = None) -
     platform = Platform(
         settings=settings,
         store=SqliteJobStore(database),
+        batches=SqliteBatchStore(database),
         objects=files,
         bus=SqliteBus(database, Holders(settings.data), clock=clock),
         clock=clock,

@@ -8,6 +8,7 @@
     │   ├── CrossOrigin         cross_origin           403
     │   ├── UnknownJob          unknown_job            404
     │   ├── UnknownPage         unknown_page           404
+    │   ├── UnknownBatch        unknown_batch          404
     │   ├── IdempotencyConflict idempotency_conflict   422
     │   ├── IllegalMove         illegal_move           409
     │   ├── TooLarge            too_large              413
@@ -100,6 +101,12 @@ class UnknownPage(RequestError):
     code = "unknown_page"
     http_status = 404
     public = "The job has no such page or image."
+
+
+class UnknownBatch(RequestError):
+    code = "unknown_batch"
+    http_status = 404
+    public = "There is no such batch."
 
 
 class IdempotencyConflict(RequestError):

@@ -1,5 +1,6 @@
 """Messages between the parts: hints, delivered at least once, in no order."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -12,6 +13,10 @@ class Delivery(Protocol):
     @property
     def message(self) -> Message: ...
 
+    @property
+    def trace(self) -> Mapping[str, str]:
+        """The W3C trace context of whoever published it; empty where there was none."""
+
     def ack(self) -> None:
         """Say that it needs no further delivery. Too late (the lease was lost) is no error: it comes once more."""
 
@@ -23,7 +28,7 @@ class Bus(Protocol):
     """Safe to call from any thread. Every method raises Unavailable where the bus is not."""
 
     def publish(self, topic: Topic, message: Message) -> None:
-        """Return once the bus holds the message."""
+        """Return once the bus holds the message, with the trace context of the caller."""
 
     def pull(self, topic: Topic, *, limit: int, wait: float) -> list[Delivery]:
         """Return up to `limit` messages, at once where there are any, else after at most `wait` seconds.

@@ -1,6 +1,6 @@
 """Where jobs, their pages and ranges are kept. This is the truth; everything else is derived from it or a hint."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,6 +60,9 @@ class JobStore(Protocol):
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
     ) -> JobPage:
         """Return jobs that are not marked for erasing. Raises InvalidRequest where the cursor is not ours."""
+
+    def count(self, tenant: str, *, batch: str) -> Mapping[Status, int]:
+        """Count a batch's jobs by status, those marked for erasing left out; a status that none has is left out."""
 
     def overdue(self, *, now: datetime, limit: int) -> tuple[Job, ...]:
         """Return jobs whose `next_check_at` has come, the longest overdue first."""

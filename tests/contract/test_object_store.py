@@ -207,18 +207,7 @@ def test_a_store_that_works_says_so(objects: ObjectStore) -> None:
 
 ESCAPES = [
     *("", ".", "..", "/", "../x", "jobs/../../x", "jobs/./x", "/etc/passwd", "jobs//x", "jobs/x\x00", "jobs/x\n"),
-    *(
-        "jobs/..\\x",
-        "jobs/x y",
-        "jobs/é",
-        "jobs/\u2024\u2024/x",
-        "jobs/\ud800",
-        "jobs/%2e%2e/x",
-        "C:x",
-        "~/x",
-        "jobs/*",
-    ),
-    *("jobs/" + "x" * 201, "/".join(["x" * 100] * 20)),
+    *("jobs/..\\x", "jobs/\x7fx", "jobs/\ud800", "jobs/" + "x" * 201, "jobs/" + "é" * 101, "/".join(["x" * 100] * 20)),
 ]
 
 

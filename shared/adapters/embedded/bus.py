@@ -1,15 +1,18 @@
 """The bus in SQLite: leases, delivery counts, backoff and dead letters, for several processes on one folder."""
 
+import json
 import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from shared.adapters.embedded.database import Database
 from shared.adapters.embedded.holders import Holders
 from shared.domain.errors import Unavailable
 from shared.domain.messages import MalformedMessage, Message, Topic, from_bytes, to_bytes
+from shared.observe import trace_context
 from shared.ports.bus import Delivery
 from shared.ports.clock import Clock
 
@@ -27,7 +30,7 @@ _DEAD_HOLDER_SECONDS = 1.0
 _TAKE = """
 UPDATE messages SET visible_at = ?, deliveries = deliveries + 1, holder = ? WHERE id IN (
     SELECT id FROM messages WHERE topic = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?
-) RETURNING id, body, deliveries
+) RETURNING id, body, deliveries, trace
 """
 
 _VISIBLE = " UNION ALL ".join(
@@ -37,9 +40,10 @@ _VISIBLE = " UNION ALL ".join(
 
 
 class SqliteDelivery:
-    def __init__(self, bus: "SqliteBus", id_: int, message: Message, count: int) -> None:
+    def __init__(self, bus: "SqliteBus", id_: int, message: Message, count: int, trace: str | None) -> None:
         self._bus, self._id, self._count = bus, id_, count
         self.message = message
+        self.trace: Mapping[str, str] = json.loads(trace) if trace else {}
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -65,10 +69,11 @@ class SqliteBus:
         self._watcher.start()
 
     def publish(self, topic: Topic, message: Message) -> None:
+        trace = trace_context()
         with self._database.write(durable=False) as connection:
             connection.execute(
-                "INSERT INTO messages (topic, body, visible_at) VALUES (?, ?, ?)",
-                (topic, to_bytes(message), self._now()),
+                "INSERT INTO messages (topic, body, visible_at, trace) VALUES (?, ?, ?, ?)",
+                (topic, to_bytes(message), self._now(), json.dumps(trace) if trace else None),
             )
         self._wake(topic)
 
@@ -117,9 +122,9 @@ class SqliteBus:
         values = (now + self._lease, self._holders.me, topic, now, limit)
         deliveries: list[SqliteDelivery] = []
         with self._database.write(durable=False) as connection:
-            for id_, body, count in connection.execute(_TAKE, values).fetchall():
+            for id_, body, count, trace in connection.execute(_TAKE, values).fetchall():
                 try:
-                    deliveries.append(SqliteDelivery(self, id_, _understood(body, count), count))
+                    deliveries.append(SqliteDelivery(self, id_, _understood(body, count), count, trace))
                 except MalformedMessage as error:
                     _set_aside(connection, id_, str(error))
         self._held.update(delivery.identity for delivery in deliveries)

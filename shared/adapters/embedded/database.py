@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_overdue ON jobs (next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_listed ON jobs (tenant, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS jobs_of_batch ON jobs (batch, created_at DESC, id DESC) WHERE batch IS NOT NULL;
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, next_check_at REAL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS batches_overdue ON batches (next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS keys (
     hash TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, job_id TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -38,7 +41,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL, visible_at REAL NOT NULL,
-    deliveries INTEGER NOT NULL DEFAULT 0, holder TEXT
+    deliveries INTEGER NOT NULL DEFAULT 0, holder TEXT, trace TEXT
 );
 CREATE INDEX IF NOT EXISTS messages_visible ON messages (topic, visible_at, id);
 CREATE INDEX IF NOT EXISTS messages_held ON messages (holder) WHERE holder IS NOT NULL;
@@ -46,6 +49,9 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, body BLOB NOT NULL, deliveries INTEGER NOT NULL, reason TEXT NOT NULL
 );
 """
+
+_LATER_COLUMNS = {"messages": ("trace TEXT",)}
+"""What tables of earlier versions lack."""
 
 
 class Database:
@@ -64,6 +70,8 @@ class Database:
         self._writing = threading.Lock()
         with self._errors(), self._writing, self._lent() as connection:
             connection.executescript(_SCHEMA)
+        with self.write() as connection:
+            _add_columns(connection)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -135,3 +143,11 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise Unavailable(f"{self._path.name}: {error}") from error
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    for table, columns in _LATER_COLUMNS.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for column in columns:
+            if column.split()[0] not in there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")

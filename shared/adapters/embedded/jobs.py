@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from itertools import islice
@@ -74,15 +74,22 @@ class SqliteJobStore:
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
     ) -> JobPage:
         created_at, last_id = _read_cursor(cursor)
+        index = "jobs_of_batch" if batch else "jobs_listed"
         query = (
-            "SELECT body FROM jobs WHERE tenant = ? AND erased = 0 AND (created_at, id) < (?, ?)"
-            " AND (? IS NULL OR status = ?) AND (? IS NULL OR batch = ?) ORDER BY created_at DESC, id DESC"
+            f"SELECT body FROM jobs INDEXED BY {index} WHERE tenant = :tenant AND erased = 0"
+            " AND (created_at, id) < (:created_at, :id) AND (:status IS NULL OR status = :status)"
+            f"{' AND batch = :batch' if batch else ''} ORDER BY created_at DESC, id DESC"
         )
-        values = (tenant, created_at, last_id, status, status, batch, batch)
+        values = {"tenant": tenant, "created_at": created_at, "id": last_id, "status": status, "batch": batch}
         with self._database.read() as connection, closing(connection.execute(query, values)) as rows:
             jobs = list(islice(_readable(rows), limit + 1))
         more = len(jobs) > limit
         return JobPage(jobs=tuple(jobs[:limit]), cursor=_cursor(jobs[limit - 1]) if more else None)
+
+    def count(self, tenant: str, *, batch: str) -> Mapping[Status, int]:
+        query = "SELECT status, count(*) FROM jobs WHERE batch = ? AND tenant = ? AND erased = 0 GROUP BY status"
+        with self._database.read() as connection:
+            return {Status(status): count for status, count in connection.execute(query, (batch, tenant))}
 
     def overdue(self, *, now: datetime, limit: int) -> tuple[Job, ...]:
         query = "SELECT body FROM jobs WHERE next_check_at <= ? ORDER BY next_check_at"

@@ -4,22 +4,21 @@ import errno
 import hashlib
 import hmac
 import os
-import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 from shared.domain.errors import Unavailable
 from shared.ports.clock import Clock
-from shared.ports.objects import UnknownObject
+from shared.ports.objects import UnknownObject, UploadLink, check_name, is_name
 
-_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}", re.ASCII)
-_LONGEST_NAME = 1024
-"""Cloud Storage's limit, so that both families refuse the same names."""
+_BUCKET = "pagemill"
 _CHUNK = 1 << 20
 
 
@@ -45,6 +44,7 @@ class FileObjectStore:
             else:
                 shutil.copyfileobj(data, temporary, _CHUNK)
             temporary.flush()
+            _stamp(temporary.fileno())
             os.fsync(temporary.fileno())
             return _link(Path(temporary.name), target)
 
@@ -57,9 +57,17 @@ class FileObjectStore:
         with _errors(name):
             return self._path(name).is_file()
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
         with _errors(name):
-            return self._path(name).open("rb")
+            file = self._path(name).open("rb")
+        if version is not None and _version(os.fstat(file.fileno())) != version:
+            file.close()
+            raise UnknownObject(f"{name}: another version")
+        return file
+
+    def version(self, name: str) -> str:
+        with self.open(name) as file:
+            return _version(os.fstat(file.fileno()))
 
     def read(self, name: str) -> bytes:
         with _errors(name):
@@ -89,23 +97,47 @@ class FileObjectStore:
 
     def link(self, name: str, ttl: timedelta) -> str:
         self._path(name)
-        expires = int((self._clock.now() + ttl).timestamp())
-        return f"{self._base_url}/objects/{name}?expires={expires}&signature={self._signature(name, expires)}"
+        expires = self._expires(ttl)
+        signature = self._signature(f"{expires}:{name}")
+        return f"{self._base_url}/objects/{quote(name)}?expires={expires}&signature={signature}"
+
+    def upload_link(self, name: str, ttl: timedelta, *, max_bytes: int) -> UploadLink:
+        self._path(name)
+        expires = self._expires(ttl)
+        query = f"expires={expires}&max_bytes={max_bytes}&signature={self._upload_signature(name, expires, max_bytes)}"
+        return UploadLink(url=f"{self._base_url}/objects/{quote(name)}?{query}", headers={})
+
+    def uri(self, name: str) -> str:
+        self._path(name)
+        return f"gs://{_BUCKET}/{name}"
+
+    def named(self, uri: str) -> str | None:
+        bucket = f"gs://{_BUCKET}/"
+        name = uri.removeprefix(bucket)
+        return name if uri.startswith(bucket) and is_name(name) else None
 
     def allows(self, name: str, *, expires: int, signature: str) -> bool:
         """Whether a link of this store says so, and still holds."""
-        expected = self._signature(name, expires).encode()
-        given = signature.encode(errors="replace")
-        return hmac.compare_digest(expected, given) and self._clock.now().timestamp() < expires
+        return self._holds(expires) and _are_equal(signature, self._signature(f"{expires}:{name}"))
 
-    def _signature(self, name: str, expires: int) -> str:
-        return hmac.new(self._key, f"{expires}:{name}".encode(), hashlib.sha256).hexdigest()
+    def allows_upload(self, name: str, *, expires: int, max_bytes: int, signature: str) -> bool:
+        """As `allows`, for an upload link: it says nothing about reading."""
+        return self._holds(expires) and _are_equal(signature, self._upload_signature(name, expires, max_bytes))
+
+    def _expires(self, ttl: timedelta) -> int:
+        return int((self._clock.now() + ttl).timestamp())
+
+    def _holds(self, expires: int) -> bool:
+        return self._clock.now().timestamp() < expires
+
+    def _upload_signature(self, name: str, expires: int, max_bytes: int) -> str:
+        return self._signature(f"upload:{expires}:{max_bytes}:{name}")
+
+    def _signature(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
     def _path(self, name: str) -> Path:
-        segments = name.split("/")
-        if len(name) > _LONGEST_NAME or not all(_SEGMENT.fullmatch(segment) for segment in segments):
-            raise ValueError(f"{name!r} is not an object's name")
-        return self._objects.joinpath(*segments)
+        return self._objects.joinpath(*check_name(name).split("/"))
 
     def _folder(self, prefix: str) -> Path:
         if not prefix.endswith("/"):
@@ -186,6 +218,20 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _stamp(descriptor: int) -> None:
+    """The system's own times move in steps of milliseconds, in which an object may be erased and made anew."""
+    now = time.time_ns()
+    os.utime(descriptor, ns=(now, now))
+
+
+def _version(file: os.stat_result) -> str:
+    return f"{file.st_ino:x}-{file.st_mtime_ns:x}"
+
+
+def _are_equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def _modified(path: Path) -> float:
