@@ -32,11 +32,11 @@ class Worker:
             finishers=ThreadPoolExecutor(capacity, thread_name_prefix="finish"),
         )
         self._lanes = [
-            Consumer(platform.bus, topic, self._handle, threads=ranges or capacity, counters=platform.counters)
+            Consumer(platform.bus, topic, self._handle, threads=ranges or capacity, metrics=platform.metrics)
             for topic in (Topic.PAGES_EXPRESS, Topic.PAGES_BULK)
         ]
 
-        self._renewal = Periodic("claims", claims.renew, seconds=RENEW_SECONDS, counters=platform.counters)
+        self._renewal = Periodic("claims", claims.renew, seconds=RENEW_SECONDS, metrics=platform.metrics)
 
     def start(self) -> None:
         self._renewal.start()

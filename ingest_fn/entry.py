@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from ingest_fn.api import api
 from ingest_fn.context import context
 from shared.config import read_settings
-from shared.observe import set_up_logging
+from shared.logs import set_up_logging
 from shared.wiring import embedded
 
 _Handler = Callable[[Request], Awaitable[Response]]

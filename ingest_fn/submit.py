@@ -132,7 +132,7 @@ def _announce(job: Job, platform: Platform) -> None:
     try:
         platform.bus.publish(Topic.DOCUMENTS, PrepareDocument(job_id=job.id))
     except Unavailable:
-        platform.counters.add("announcements_lost")
+        platform.metrics.announcements_lost.inc()
         log.warning("announcement lost", extra={"job_id": job.id}, exc_info=True)
 
 

@@ -68,7 +68,7 @@ def _healed(job: Job, platform: Platform) -> bool:
 
 
 def _note(job: Job, error: PagemillError, platform: Platform) -> None:
-    platform.counters.add("sweeps_failed")
+    platform.metrics.sweeps_failed.inc()
     log.warning("sweep failed", extra={"job_id": job.id, "code": error.code}, exc_info=error)
 
 

@@ -13,7 +13,7 @@ from local.remote import cancel, list_jobs, result, status, submit
 from shared.config import Settings, SettingsError, explain, read_settings
 from shared.domain.errors import PagemillError
 from shared.domain.options import Extra, Options, Tables
-from shared.observe import set_up_logging
+from shared.logs import set_up_logging
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130

@@ -52,15 +52,15 @@ class System:
             chance=random.random,
         )
         self._worker = Worker(platform, self._sandbox, engine(settings))
-        counters = platform.counters
+        metrics = platform.metrics
         self._consumers = [
-            Consumer(platform.bus, Topic.DOCUMENTS, self._prepare, threads=_PREPARING, counters=counters),
-            Consumer(platform.bus, Topic.OUTCOMES, self._deliver, threads=_DELIVERING, counters=counters),
+            Consumer(platform.bus, Topic.DOCUMENTS, self._prepare, threads=_PREPARING, metrics=metrics),
+            Consumer(platform.bus, Topic.OUTCOMES, self._deliver, threads=_DELIVERING, metrics=metrics),
         ]
         self._periodic = [
-            Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, counters=counters),
+            Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic(
-                "sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, counters=counters
+                "sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics
             ),
         ]
 

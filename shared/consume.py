@@ -5,13 +5,16 @@ goes wrong is handed back or done again, never lost.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+
+from opentelemetry.trace import SpanKind
 
 from shared.domain.errors import PagemillError
 from shared.domain.messages import Message, Topic
-from shared.observe import Counters
+from shared.metrics import Metrics
 from shared.ports.bus import Bus, Delivery
+from shared.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +38,9 @@ class Consumer:
     """
 
     def __init__(
-        self, bus: Bus, topic: Topic, handle: Callable[[Message], None], *, threads: int, counters: Counters
+        self, bus: Bus, topic: Topic, handle: Callable[[Message], None], *, threads: int, metrics: Metrics
     ) -> None:
-        self._bus, self._topic, self._handle, self._counters = bus, topic, handle, counters
+        self._bus, self._topic, self._handle, self._metrics = bus, topic, handle, metrics
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name=f"{topic}-{index}", daemon=True) for index in range(threads)
@@ -61,7 +64,7 @@ class Consumer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if _survived(self._turn, str(self._topic), self._counters) is not None:
+            if _survived(self._turn, str(self._topic), self._metrics) is not None:
                 self._stopping.wait(_TROUBLE_SECONDS)
 
     def _turn(self) -> None:
@@ -72,7 +75,11 @@ class Consumer:
                 self._settle(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
-        error = _survived(lambda: self._handle(delivery.message), str(self._topic), self._counters)
+        with self._metrics.message_seconds.labels(self._topic).time():
+            error = _survived(
+                lambda: handled(delivery.message, delivery.trace, self._handle), self._topic, self._metrics
+            )
+        self._metrics.messages.labels(self._topic, "acked" if error is None else "handed_back").inc()
         match error:
             case None:
                 delivery.ack()
@@ -82,11 +89,18 @@ class Consumer:
                 delivery.hand_back()
 
 
+def handled(message: Message, trace: Mapping[str, str], handle: Callable[[Message], None]) -> None:
+    """Handle one message within a span of the trace that it came with."""
+    attributes = {"job_id": message.job_id}
+    with span(f"handle {type(message).__name__}", parent=trace, kind=SpanKind.CONSUMER, attributes=attributes):
+        handle(message)
+
+
 class Periodic:
     """Calls `action` every `seconds`, in a thread of its own, until it is stopped."""
 
-    def __init__(self, name: str, action: Callable[[], object], *, seconds: float, counters: Counters) -> None:
-        self._name, self._action, self._seconds, self._counters = name, action, seconds, counters
+    def __init__(self, name: str, action: Callable[[], object], *, seconds: float, metrics: Metrics) -> None:
+        self._name, self._action, self._seconds, self._metrics = name, action, seconds, metrics
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -102,10 +116,10 @@ class Periodic:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
-            _survived(self._action, self._name, self._counters)
+            _survived(self._action, self._name, self._metrics)
 
 
-def _survived(action: Callable[[], object], name: str, counters: Counters) -> Exception | None:
+def _survived(action: Callable[[], object], name: str, metrics: Metrics) -> Exception | None:
     """Return what `action` raised. The one place that catches everything: whatever happens, the loop lives on."""
     try:
         action()
@@ -115,7 +129,7 @@ def _survived(action: Callable[[], object], name: str, counters: Counters) -> Ex
         log.warning("not done now", extra={"loop": name, "code": error.code}, exc_info=True)
         return error
     except Exception as error:
-        counters.add("crashes")
+        metrics.crashes.inc()
         log.exception("crashed", extra={"loop": name})
         return error
     return None

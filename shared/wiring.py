@@ -10,7 +10,7 @@ from shared.adapters.embedded.holders import Holders
 from shared.adapters.embedded.jobs import SqliteJobStore
 from shared.adapters.embedded.objects import FileObjectStore
 from shared.config import Settings
-from shared.observe import Counters
+from shared.metrics import Metrics
 from shared.ports.batches import BatchStore
 from shared.ports.bus import Bus
 from shared.ports.clock import Clock
@@ -30,7 +30,7 @@ class Platform:
     bus: Bus
     clock: Clock
     sealer: Sealer
-    counters: Counters
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,6 @@ def embedded(settings: Settings, *, base_url: str, clock: Clock | None = None) -
         bus=SqliteBus(database, Holders(settings.data), clock=clock),
         clock=clock,
         sealer=sealer,
-        counters=Counters(),
+        metrics=Metrics(),
     )
     return Embedded(platform=platform, files=files, database=database)

@@ -16,7 +16,7 @@ from shared.consume import Consumer, HandBack, Periodic
 from shared.domain.errors import UnknownJob
 from shared.domain.job import JobId
 from shared.domain.messages import Message, PrepareDocument, Topic
-from shared.observe import Counters
+from shared.metrics import Metrics
 
 ENOUGH = 10.0
 TOPIC = Topic.DOCUMENTS
@@ -37,8 +37,8 @@ def bus(database: Database, tmp_path: Path) -> Iterator[SqliteBus]:
 
 
 @pytest.fixture
-def counters() -> Counters:
-    return Counters()
+def metrics() -> Metrics:
+    return Metrics()
 
 
 class Handler:
@@ -88,11 +88,11 @@ def until(event: threading.Event) -> Callable[[Message], None]:
 
 
 @pytest.fixture
-def run(bus: SqliteBus, counters: Counters) -> Iterator[Callable[..., Consumer]]:
+def run(bus: SqliteBus, metrics: Metrics) -> Iterator[Callable[..., Consumer]]:
     consumers: list[Consumer] = []
 
     def start(handler: Callable[[Message], None], *, threads: int = 1) -> Consumer:
-        consumer = Consumer(bus, TOPIC, handler, threads=threads, counters=counters)
+        consumer = Consumer(bus, TOPIC, handler, threads=threads, metrics=metrics)
         consumers.append(consumer)
         consumer.start()
         return consumer
@@ -129,7 +129,7 @@ def test_what_was_handled_does_not_come_again(bus: SqliteBus, run: Run) -> None:
     ids=repr,
 )
 def test_whatever_a_handler_raises_the_loop_lives_and_the_message_comes_again(
-    bus: SqliteBus, run: Run, counters: Counters, error: Exception, crashes: int
+    bus: SqliteBus, run: Run, metrics: Metrics, error: Exception, crashes: int
 ) -> None:
     handler = Handler(once(error))
     publish(bus, "a")
@@ -138,12 +138,12 @@ def test_whatever_a_handler_raises_the_loop_lives_and_the_message_comes_again(
     handler.wait_for(2)
 
     assert handler.handled == ["a", "a"]
-    assert counters["crashes"] == crashes
+    assert metrics.value("crashes_total") == crashes
 
 
 @pytest.mark.parametrize(("delay", "least"), [(timedelta(0), 0.0), (timedelta(seconds=0.3), 0.3), (None, 1.0)])
 def test_a_handler_says_when_its_message_comes_again(
-    bus: SqliteBus, run: Run, counters: Counters, delay: timedelta | None, least: float
+    bus: SqliteBus, run: Run, metrics: Metrics, delay: timedelta | None, least: float
 ) -> None:
     handler = Handler(once(HandBack("not now", delay=delay)))
     publish(bus, "a")
@@ -152,7 +152,7 @@ def test_a_handler_says_when_its_message_comes_again(
     handler.wait_for(2)
 
     assert least <= handler.times[1] - handler.times[0] < least + 0.8
-    assert counters["crashes"] == 0
+    assert metrics.value("crashes_total") == 0
 
 
 def test_one_message_that_always_fails_holds_up_no_other(bus: SqliteBus, run: Run) -> None:
@@ -240,33 +240,33 @@ def test_joining_many_threads_takes_no_longer_than_was_said(bus: SqliteBus, run:
     go_on.set()
 
 
-def test_a_consumer_that_never_started_has_ended(bus: SqliteBus, counters: Counters) -> None:
-    consumer = Consumer(bus, TOPIC, Handler(), threads=2, counters=counters)
+def test_a_consumer_that_never_started_has_ended(bus: SqliteBus, metrics: Metrics) -> None:
+    consumer = Consumer(bus, TOPIC, Handler(), threads=2, metrics=metrics)
 
     consumer.stop()
 
     assert consumer.join(ENOUGH)
 
 
-def test_what_is_done_every_so_often_is_done_again_though_it_failed(counters: Counters) -> None:
+def test_what_is_done_every_so_often_is_done_again_though_it_failed(metrics: Metrics) -> None:
     calls = threading.Semaphore(0)
 
     def act() -> None:
         calls.release()
         raise ValueError("bug")
 
-    periodic = Periodic("sweep", act, seconds=0.01, counters=counters)
+    periodic = Periodic("sweep", act, seconds=0.01, metrics=metrics)
     periodic.start()
     done = [calls.acquire(timeout=ENOUGH) for _ in range(3)]
     periodic.stop()
     periodic.join(ENOUGH)
 
     assert all(done)
-    assert counters["crashes"] >= 2
+    assert metrics.value("crashes_total") >= 2
 
 
-def test_a_periodic_that_never_started_has_ended(counters: Counters) -> None:
-    periodic = Periodic("sweep", lambda: None, seconds=1, counters=counters)
+def test_a_periodic_that_never_started_has_ended(metrics: Metrics) -> None:
+    periodic = Periodic("sweep", lambda: None, seconds=1, metrics=metrics)
 
     periodic.stop()
     periodic.join(ENOUGH)

@@ -1,9 +1,9 @@
 """The process that has imported everything, and forks one child a document. It never sees a document nor a password.
 
 `python -m shared.pdf.zygote FD LIMITS`; the parent's requests come over FD, each with two descriptors: the child's
-channel, over which the document comes later, and a leash. The leash is the parent's hold on the child: once the parent closes its end, the child
-is killed; when the child has ended, its status is sent back. Only the zygote kills and reaps, so no process id is ever
-used after its process has gone. When the parent ends, so do all.
+channel, over which the document comes later, and a leash. The leash is the parent's hold on the child: once the parent
+closes its end, the child is killed; when the child has ended, its status is sent back. Only the zygote kills and reaps,
+so no process id is ever used after its process has gone. When the parent ends, so do all.
 """
 
 import gc

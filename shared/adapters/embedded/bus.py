@@ -12,9 +12,9 @@ from shared.adapters.embedded.database import Database
 from shared.adapters.embedded.holders import Holders
 from shared.domain.errors import Unavailable
 from shared.domain.messages import MalformedMessage, Message, Topic, from_bytes, to_bytes
-from shared.observe import trace_context
 from shared.ports.bus import Delivery
 from shared.ports.clock import Clock
+from shared.tracing import trace_context
 
 log = logging.getLogger(__name__)
 
