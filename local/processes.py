@@ -1,0 +1,97 @@
+"""Processes of a system that one command starts: each with its log, tied to the life of the one who started it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TAIL_BYTES = 4_000
+_TAIL_LINES = 15
+
+
+class DidNotStart(Exception):
+    """`str()` is a sentence for the user and the end of what the process said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to run: `environment` is the whole of it, nothing is inherited."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    folder: Path | None = None
+
+
+class Process:
+    """A running command. stdout and stderr go to `log`, never to a pipe that could fill.
+
+    Where `setpriv` exists, the system ends it with the *thread* that made it, even if that was killed: make it in
+    a thread that stays. It has a process group of its own, so a Ctrl-C reaches us alone and we choose the order.
+    """
+
+    def __init__(self, command: Command, log: Path) -> None:
+        self.name = command.name
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the commands are our own
+                [*_tied(), *command.arguments],
+                env=dict(command.environment),
+                cwd=command.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Return None while it runs; negative: the signal that ended it."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask it to end; harmless where it has ended."""
+        self._process.terminate()
+
+    def wait(self, until: float) -> bool:
+        """Wait until the monotonic time `until` for its end; kill it, with its children, where it does not come."""
+        try:
+            self._process.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            # Not waited for yet, so the number is still its own.
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            return False
+        return True
+
+    def said(self) -> str:
+        """Return the end of its log."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read().decode(errors="replace")
+
+    def tail(self) -> str:
+        """Return the last lines of its log, as a person would want to see them."""
+        return "\n".join(self.said().splitlines()[-_TAIL_LINES:])
+
+
+def stop(processes: Sequence[Process], *, seconds: float) -> None:
+    """End all at the same time; after `seconds` those that are left are killed."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + seconds
+    for process in processes:
+        process.wait(until)
+
+
+def _tied() -> list[str]:
+    """A `preexec_fn` would do the same, but runs Python between fork and exec, which gRPC's threads don't survive."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv is not None else []
