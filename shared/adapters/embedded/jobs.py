@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from shared.adapters.embedded.database import Database
-from shared.adapters.embedded.watchers import Watchers
+from shared.adapters.watchers import Watchers
 from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
 from shared.domain.job import CallbackAttempt, Job, JobId, Progress, Status
 from shared.domain.page import Page, PageRange, PageStatus
