@@ -11,7 +11,7 @@ _FORM_ROOM = 1_000_000
 
 
 class BodyLimit:
-    """Raises TooLarge where the application reads on past the limit: `largest_file` bytes in a form, else 1 MB."""
+    """Raises TooLarge where the application reads past the limit: `largest_file` in a form or an upload, else 1 MB."""
 
     def __init__(self, app: ASGIApp, *, largest_file: int) -> None:
         self._app, self._largest_file = app, largest_file
@@ -21,8 +21,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_form = headers.get("content-type", "").startswith("multipart/form-data")
-        most = self._largest_file + _FORM_ROOM if is_form else LARGEST_JSON
+        most = self._most(scope, headers)
         length = headers.get("content-length", "0")
         promised = int(length) if length.isdecimal() else 0
         read = 0
@@ -38,6 +37,12 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+    def _most(self, scope: Scope, headers: Headers) -> int:
+        if headers.get("content-type", "").startswith("multipart/form-data"):
+            return self._largest_file + _FORM_ROOM
+        is_upload = scope["method"] == "PUT" and scope["path"].startswith("/objects/")
+        return self._largest_file if is_upload else LARGEST_JSON
 
 
 def _too_large(most: int) -> TooLarge:

@@ -27,6 +27,8 @@ class Links(Protocol):
 
     def allows(self, name: str, *, expires: int, signature: str) -> bool: ...
 
+    def allows_upload(self, name: str, *, expires: int, max_bytes: int, signature: str) -> bool: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:

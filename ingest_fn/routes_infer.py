@@ -13,8 +13,10 @@ from starlette.datastructures import FormData, UploadFile
 from ingest_fn.context import Context, Ctx, Tenant
 from ingest_fn.problems import explained
 from ingest_fn.requests import CommonBody, UploadBody, UrlBody
-from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_upload, submit_url
+from ingest_fn.sources import checked_source
+from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_object, submit_upload, submit_url
 from shared.domain.errors import InvalidRequest, TooLarge
+from shared.domain.job import SourceKind
 
 router = APIRouter()
 
@@ -65,10 +67,10 @@ async def infer(request: Request, context: Ctx, tenant: Tenant) -> JSONResponse:
 
 def _infer_url(body: bytes, request: Request, context: Context, tenant: str) -> Submitted:
     fields = _parsed(UrlBody, _json(body))
-    url = context.sources.check(fields.source)
-    return submit_url(
-        _submission(fields, request, context, tenant), str(url), platform=context.platform, new_id=context.new_id
-    )
+    source = checked_source(fields.source, tenant=tenant, guard=context.sources, objects=context.platform.objects)
+    submit = submit_object if source.kind is SourceKind.OBJECT else submit_url
+    submission = _submission(fields, request, context, tenant)
+    return submit(submission, source.location, platform=context.platform, new_id=context.new_id)
 
 
 def _infer_upload(form: FormData, request: Request, context: Context, tenant: str) -> Submitted:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 
+from ingest_fn.sources import shown_name
+from ingest_fn.uploads import note_use
 from shared.domain.errors import InvalidRequest, Unavailable, UnknownJob
 from shared.domain.job import Job, JobId, Source, SourceKind, Status, new_job
 from shared.domain.messages import PrepareDocument, Topic
@@ -60,8 +62,17 @@ def submit_url(submission: Submission, url: str, *, platform: Platform, new_id: 
     Raises InvalidRequest, IdempotencyConflict, UnknownJob (the key's job was deleted) and Unavailable.
     """
     _check(submission)
-    source = Source(kind=SourceKind.URL, location=url, name=_shown_name(url))
+    source = Source(kind=SourceKind.URL, location=url, name=shown_name(url))
     return _submit(submission, source, url, platform=platform, job_id=JobId(new_id()))
+
+
+def submit_object(submission: Submission, name: str, *, platform: Platform, new_id: NewId) -> Submitted:
+    """As `submit_url`, for an object of the caller's own; whether it is there is seen when it is read, as for a URL."""
+    _check(submission)
+    job_id = JobId(new_id())
+    note_use(name, job_id, platform.objects)
+    source = Source(kind=SourceKind.OBJECT, location=name, name=name.rpartition("/")[2])
+    return _submit(submission, source, platform.objects.uri(name), platform=platform, job_id=job_id)
 
 
 def submit_upload(submission: Submission, upload: Upload, *, platform: Platform, new_id: NewId) -> Submitted:
@@ -145,8 +156,3 @@ def _key(submission: Submission, identity: str, platform: Platform) -> Idempoten
     body["options"]["include"] = sorted(submission.options.include)
     fingerprint = platform.sealer.fingerprint(json.dumps(body, sort_keys=True).encode())
     return IdempotencyKey(hash=hashlib.sha256(named).hexdigest(), fingerprint=fingerprint)
-
-
-def _shown_name(url: str) -> str:
-    """The last part of the URL's path: no query, which may hold secrets."""
-    return url.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0].rstrip("/").rpartition("/")[2] or "document"

@@ -1,13 +1,14 @@
 """Heal whatever is overdue, from the store alone: if the bus lost every message, this alone would end each job."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ingest_fn.prepare import publish_range
 from ingest_fn.rounds import reopen
+from ingest_fn.uploads import erase_upload
 from shared.assemble import assemble, tell
 from shared.domain.errors import Failure, PagemillError, UnknownJob
-from shared.domain.job import Job, SourceKind
+from shared.domain.job import Job
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
 from shared.domain.sweep import (
     Action,
@@ -26,9 +27,6 @@ from shared.wiring import Platform
 log = logging.getLogger(__name__)
 
 _BATCH = 100
-_UPLOADS = "uploads/"
-_UPLOAD_LIFE = timedelta(days=2)
-"""An upload whose job was never stored has no owner; a job's own is erased with it, and is copied long before."""
 
 
 class _NotOverdue(Exception):
@@ -70,11 +68,6 @@ def _healed(job: Job, platform: Platform) -> bool:
 def _note(job: Job, error: PagemillError, platform: Platform) -> None:
     platform.metrics.sweeps_failed.inc()
     log.warning("sweep failed", extra={"job_id": job.id, "code": error.code}, exc_info=error)
-
-
-def sweep_uploads(platform: Platform) -> int:
-    """Erase uploads that no job took; return how many there were."""
-    return platform.objects.expire(_UPLOADS, before=platform.clock.now() - _UPLOAD_LIFE)
 
 
 def _heal(job: Job, platform: Platform, *, now: datetime) -> None:
@@ -137,8 +130,7 @@ def _give_up(job: Job, failure: Failure, platform: Platform) -> None:
 def _erase(job: Job, platform: Platform, *, final: bool) -> None:
     """Objects first: while the record stands, an erasing that was cut short is done again."""
     platform.objects.erase(job.prefix)
-    if job.source.kind is SourceKind.OBJECT and job.source.location.startswith(_UPLOADS):
-        platform.objects.erase(job.source.location)
+    erase_upload(job, platform)
     platform.store.forget(job.id, tombstone=not final)
     if not final:
         platform.store.update(job.id, Job.buried)

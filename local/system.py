@@ -8,7 +8,8 @@ from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
 from ingest_fn.context import LOOPBACK, context
 from ingest_fn.prepare import Preparing, prepare
-from ingest_fn.sweep import sweep, sweep_uploads
+from ingest_fn.sweep import sweep
+from ingest_fn.uploads import sweep_uploads
 from notifier.deliver import Delivering, deliver
 from notifier.hosts import HostCap
 from shared.config import Settings

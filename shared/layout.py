@@ -31,5 +31,20 @@ def result_json(job_id: JobId, round_: int) -> str:
     return f"jobs/{job_id}/results/{round_}/result.json"
 
 
+UPLOADS = "uploads/"
+INBOX = "inbox/"
+
+
 def upload_object(tenant: str, random: str) -> str:
-    return f"uploads/{tenant}/{random}"
+    return f"{UPLOADS}{tenant}/{random}"
+
+
+def upload_users(upload: str) -> str:
+    """Below this prefix stands an empty object for each job that was started on an upload, named by the job's id."""
+    tenant, _, rest = upload.removeprefix(UPLOADS).partition("/")
+    return f"{UPLOADS}{tenant}/used/{hashlib.sha256(rest.encode()).hexdigest()[:32]}/"
+
+
+def is_own(name: str, tenant: str) -> bool:
+    """Whether the object is one that this tenant uploaded or dropped, and so may have read."""
+    return name.startswith((f"{UPLOADS}{tenant}/", f"{INBOX}{tenant}/"))

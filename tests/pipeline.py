@@ -1,11 +1,12 @@
 """The whole pipeline on embedded adapters, one message at a time, under a clock that the test moves."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 
@@ -45,20 +46,28 @@ class Pipeline:
 
     topics = tuple(Topic)
 
-    def __init__(self, folder: Path, clock: Clock, sandbox: Sandbox, engine: OcrEngine | None = None) -> None:
-        settings = Settings(
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        sandbox: Sandbox,
+        engine: OcrEngine | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        chosen = Settings(
             data=folder,
             engine="null",
             fetch_allow=Allowed.parse("127.0.0.1"),
             callback_allow_http=True,
             callback_secret=(parse_secret(SECRET),),
+            **(settings or {}),
         )
         self.clock = clock
-        self.embedded = embedded(settings, base_url="http://127.0.0.1", clock=clock)
+        self.embedded = embedded(chosen, base_url="http://127.0.0.1", clock=clock)
         self.platform = self.embedded.platform
         self.store, self.objects, self.bus = self.platform.store, self.platform.objects, self.platform.bus
         self.engine = engine or ScriptedEngine()
-        guard = Guard(allowed=settings.fetch_allow)
+        guard = Guard(allowed=chosen.fetch_allow)
         self.preparing = Preparing(platform=self.platform, sandbox=sandbox, guard=guard)
         self.reading = Reading(
             platform=self.platform,
@@ -71,7 +80,7 @@ class Pipeline:
         self.delivering = Delivering(
             platform=self.platform,
             guard=guard,
-            secrets=settings.callback_secret,
+            secrets=chosen.callback_secret,
             hosts=HostCap(4),
             chance=random.Random(7).random,
         )
@@ -137,8 +146,15 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(folder: Path, clock: Clock, sandbox: Sandbox, engine: OcrEngine | None = None) -> Iterator[Pipeline]:
-    opened = Pipeline(folder, clock, sandbox, engine)
+def pipeline(
+    folder: Path,
+    clock: Clock,
+    sandbox: Sandbox,
+    engine: OcrEngine | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Pipeline]:
+    """`settings` are those that the test is about."""
+    opened = Pipeline(folder, clock, sandbox, engine, settings)
     try:
         yield opened
     finally:

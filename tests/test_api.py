@@ -303,6 +303,7 @@ def test_the_contract_names_every_route(server: Served) -> None:
         "/health",
         "/ready",
         "/infer",
+        "/uploads",
         "/jobs",
         "/jobs/{job_id}",
         "/jobs/{job_id}/pages",

@@ -6,11 +6,13 @@
     │   ├── UrlNotAllowed       url_not_allowed        422
     │   ├── Unauthorized        unauthorized           401
     │   ├── CrossOrigin         cross_origin           403
+    │   ├── LinkNotValid        link_not_valid         403
     │   ├── UnknownJob          unknown_job            404
     │   ├── UnknownPage         unknown_page           404
     │   ├── UnknownBatch        unknown_batch          404
     │   ├── IdempotencyConflict idempotency_conflict   422
     │   ├── IllegalMove         illegal_move           409
+    │   ├── AlreadyUploaded     already_uploaded       412
     │   ├── TooLarge            too_large              413
     │   ├── RateLimited         rate_limited           429
     │   └── Unavailable         unavailable            503, retryable
@@ -91,6 +93,12 @@ class CrossOrigin(RequestError):
     public = "Another site's page may not call this service."
 
 
+class LinkNotValid(RequestError):
+    code = "link_not_valid"
+    http_status = 403
+    public = "The upload link is not valid, or no longer."
+
+
 class UnknownJob(RequestError):
     code = "unknown_job"
     http_status = 404
@@ -119,6 +127,14 @@ class IllegalMove(RequestError):
     code = "illegal_move"
     http_status = 409
     public = "The job is in a state that does not allow this."
+
+
+class AlreadyUploaded(RequestError):
+    """The status is the one that Cloud Storage answers with."""
+
+    code = "already_uploaded"
+    http_status = 412
+    public = "Something was uploaded with this link before; it is written once."
 
 
 class TooLarge(RequestError):

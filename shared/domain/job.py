@@ -66,11 +66,15 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the document comes from: a URL to fetch, or an object of ours; `name` is for showing only."""
+    """Where the document comes from: a URL to fetch, or an object of ours; `name` is for showing only.
+
+    Where an object may be replaced under its name, `version` is the one that is meant.
+    """
 
     kind: SourceKind
     location: str
     name: str
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
