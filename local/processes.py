@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_HEAD_BYTES = 64_000
 _TAIL_BYTES = 4_000
 _TAIL_LINES = 15
 
@@ -38,6 +39,7 @@ class Process:
         self.name = command.name
         self.log = log
         with log.open("ab") as output:
+            self._begin = output.tell()
             self._process = subprocess.Popen(  # noqa: S603 - the commands are our own
                 [*_tied(), *command.arguments],
                 env=dict(command.environment),
@@ -72,14 +74,18 @@ class Process:
         return True
 
     def said(self) -> str:
-        """Return the end of its log."""
-        with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            return log.read().decode(errors="replace")
+        """Return what it wrote so far, the beginning where that is much; nothing of who wrote to the log before."""
+        return self._read(self._begin, _HEAD_BYTES)
 
     def tail(self) -> str:
-        """Return the last lines of its log, as a person would want to see them."""
-        return "\n".join(self.said().splitlines()[-_TAIL_LINES:])
+        """Return the last lines that it wrote, as a person would want to see them."""
+        last = max(self._begin, self.log.stat().st_size - _TAIL_BYTES)
+        return "\n".join(self._read(last, _TAIL_BYTES).splitlines()[-_TAIL_LINES:])
+
+    def _read(self, begin: int, most: int) -> str:
+        with self.log.open("rb") as log:
+            log.seek(begin)
+            return log.read(most).decode(errors="replace")
 
 
 def stop(processes: Sequence[Process], *, seconds: float) -> None:
