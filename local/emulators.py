@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from local.emulator_programs import Programs, find_programs
-from local.processes import Command, DidNotStart, Process, stop
+from local.processes import Command, Process, ProcessFailed, stop
 
 HOST = "127.0.0.1"
 
@@ -76,7 +76,7 @@ class Emulators:
         }
 
     def start(self) -> None:
-        """Return when all three are ready. Raises DidNotStart, and then none is left running."""
+        """Return when all three are ready. Raises ProcessFailed, and then none is left running."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
             undo.callback(self.stop)
@@ -93,6 +93,14 @@ class Emulators:
     def dead(self) -> Process | None:
         """Return one that has ended although nobody stopped it."""
         return next((process for process in self.processes if process.exit_code() is not None), None)
+
+    def check(self) -> None:
+        """Raises ProcessFailed where one has ended; what it held is lost, so starting it again would not mend that."""
+        dead = self.dead()
+        if dead is not None:
+            raise ProcessFailed(
+                f"The {dead.name} emulator ended, with all it held. It said ({dead.log}):\n{dead.tail()}"
+            )
 
     def __enter__(self) -> Self:
         self.start()
@@ -122,8 +130,8 @@ class Emulators:
             waiting = [(process, sign) for process, sign in waiting if not _is_ready(process, sign)]
         return True
 
-    def _failure(self, process: Process) -> DidNotStart:
-        return DidNotStart(f"The {process.name} emulator did not start. It said ({process.log}):\n{process.tail()}")
+    def _failure(self, process: Process) -> ProcessFailed:
+        return ProcessFailed(f"The {process.name} emulator did not start. It said ({process.log}):\n{process.tail()}")
 
     def _signs(self) -> list[Ready]:
         pubsub, firestore, _, storage = self._ports
@@ -143,7 +151,11 @@ class Emulators:
         return [
             Command(name="pubsub", arguments=[java, *_JVM, *jar, here, f"--port={pubsub}"]),
             Command(name="firestore", arguments=[java, "-Duser.language=en", *_JVM, *main, here, *firestore_ports]),
-            Command(name="storage", arguments=[str(self._programs.storage), *_storage(storage), *self._storage]),
+            Command(
+                name="storage",
+                arguments=[str(self._programs.storage), *_storage(storage), *self._storage],
+                environment={**os.environ, "PUBSUB_EMULATOR_HOST": f"{HOST}:{pubsub}"},  # where events go
+            ),
         ]
 
     def _log(self, name: str) -> Path:
@@ -160,20 +172,20 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-def answers(port: int, path: str, *, seconds: float = 5.0) -> bool:
-    """Whether a GET is answered with 200 now."""
+def answer(port: int, path: str, *, seconds: float = 5.0) -> int | None:
+    """Return the status that a GET is answered with now; None where nobody answers in time."""
     connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
 
 def _is_ready(process: Process, sign: Ready) -> bool:
-    return sign.says in process.said() and answers(sign.port, sign.path)
+    return sign.says in process.said() and answer(sign.port, sign.path) == http.client.OK
 
 
 def _storage(port: str) -> list[str]:

@@ -14,8 +14,8 @@ _TAIL_BYTES = 4_000
 _TAIL_LINES = 15
 
 
-class DidNotStart(Exception):
-    """`str()` is a sentence for the user and the end of what the process said."""
+class ProcessFailed(Exception):
+    """One did not start, or ended for good. `str()` is a sentence for the user and the end of what it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

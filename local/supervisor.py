@@ -6,13 +6,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from local.processes import Command, Process, stop
+from local.processes import Command, Process, ProcessFailed, stop
 
 _POLL_SECONDS = 0.05
-
-
-class GaveUp(Exception):
-    """`str()` says which part does not start, and what it said last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +76,13 @@ class Supervisor:
         return [each.process for each in self._all if each.process is not None]
 
     def start(self) -> None:
-        """Return when every part is ready at the same time. Raises GaveUp."""
+        """Return when every part is ready at the same time. Raises ProcessFailed."""
         while not self.is_ready:
             self.step()
             time.sleep(_POLL_SECONDS)
 
     def step(self) -> None:
-        """Notice what became ready or died, and start what is due, `at_once` at a time. Raises GaveUp."""
+        """Notice what became ready or died, and start what is due, `at_once` at a time. Raises ProcessFailed."""
         now = time.monotonic()
         for each in self._all:
             self._notice(each, now)
@@ -134,5 +130,5 @@ def _how(process: Process) -> str:
     return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
-def _gave_up(process: Process, what: str) -> GaveUp:
-    return GaveUp(f"{process.name} {what}. It said ({process.log}):\n{process.tail()}")
+def _gave_up(process: Process, what: str) -> ProcessFailed:
+    return ProcessFailed(f"{process.name} {what}. It said ({process.log}):\n{process.tail()}")

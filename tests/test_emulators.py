@@ -14,7 +14,7 @@ import pytest
 
 from local.emulator_programs import MissingPrograms, Programs, find_programs
 from local.emulators import Emulators, free_ports
-from local.processes import DidNotStart
+from local.processes import ProcessFailed
 from tests.backends import missing_backend
 from tests.serving import until
 
@@ -145,7 +145,7 @@ def test_one_that_does_not_start_is_told_with_what_it_said_and_the_others_are_st
     )
     emulators = Emulators(tmp_path / "logs", programs=own)
 
-    with pytest.raises(DidNotStart, match=r"(?s)The storage emulator did not start.*cannot hold any objects"):
+    with pytest.raises(ProcessFailed, match=r"(?s)The storage emulator did not start.*cannot hold any objects"):
         emulators.start()
 
     assert all(process.exit_code() is not None for process in emulators.processes)

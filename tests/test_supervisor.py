@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.processes import Command, Process
-from local.supervisor import GaveUp, Part, Restarts, Supervisor
+from local.supervisor import Part, ProcessFailed, Restarts, Supervisor
 from tests.serving import until
 
 QUICK = Restarts(first_pause=0.01, longest_pause=0.02, tries=3, start_seconds=10)
@@ -59,7 +59,7 @@ def test_a_part_that_never_starts_is_given_up_with_its_name_and_what_it_said(tmp
     broken = a_part("broken", f"echo x >> {tmp_path}/tries; echo no such bucket; exit 3")
     words = r"(?s)^broken ended 3 times .* exit code 3\. .*no such bucket"
 
-    with supervising(tmp_path, broken) as parts, pytest.raises(GaveUp, match=words):
+    with supervising(tmp_path, broken) as parts, pytest.raises(ProcessFailed, match=words):
         parts.start()
 
     assert (tmp_path / "tries").read_text() == "x\n" * 3
@@ -71,7 +71,7 @@ def test_a_part_that_hangs_before_it_is_ready_is_given_up(tmp_path: Path) -> Non
 
     with (
         supervising(tmp_path, hanging, restarts=Restarts(start_seconds=0.2)) as parts,
-        pytest.raises(GaveUp, match=words),
+        pytest.raises(ProcessFailed, match=words),
     ):
         parts.start()
 
