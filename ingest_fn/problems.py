@@ -1,14 +1,13 @@
 """Errors as callers see them: RFC 9457 problem details with a stable `code`, never an exception's own text."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ingest_fn.requests import explained
 from shared.domain.errors import InvalidRequest, PagemillError, RequestError, Unavailable, UnknownJob
 from shared.ports.objects import UnknownObject
 
@@ -33,15 +32,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _crash)
-
-
-def explained(errors: Iterable[Any]) -> str:
-    """One sentence from pydantic's errors: where and what, without the value, which may be a secret."""
-    parts = []
-    for error in errors:
-        where = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
-        parts.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
-    return "; ".join(parts) + "."
 
 
 def _ours(_: Request, error: Exception) -> JSONResponse:

@@ -50,7 +50,7 @@ def reopen(job: Job, platform: Platform) -> None:
 
 
 def replay_callback(job_id: JobId, platform: Platform) -> Job:
-    """Send the callback of the last ended round again. Raises IllegalMove where there is none."""
+    """Send the callbacks of the last ended round again. Raises IllegalMove where there are none."""
     job = platform.store.update(job_id, lambda each: _due_again(each, platform))
     last = job.callbacks[-1]
     platform.bus.publish(Topic.OUTCOMES, RoundEnded(job_id=job.id, round=last.round))
@@ -61,5 +61,7 @@ def _due_again(job: Job, platform: Platform) -> Job:
     if not job.callbacks:
         raise IllegalMove(job.id, public="The job has no callback: it has not ended, or no callback_url was given.")
     now = platform.clock.now()
-    last = job.callbacks[-1]
-    return job.callback_changed(replace(last, due_at=now, end=None, replayed_after=last.attempts), now=now)
+    for each in job.callbacks:
+        if each.round == job.callbacks[-1].round:
+            job = job.callback_changed(replace(each, due_at=now, end=None, replayed_after=each.attempts), now=now)
+    return job

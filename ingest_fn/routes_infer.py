@@ -1,26 +1,21 @@
 """POST /infer: a document by URL, or as an upload."""
 
-import json
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from ingest_fn.context import Context, Ctx, Tenant
-from ingest_fn.problems import explained
-from ingest_fn.requests import CommonBody, UploadBody, UrlBody
+from ingest_fn.requests import CommonBody, UploadBody, UrlBody, checked, read_json
 from ingest_fn.sources import checked_source
 from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_object, submit_upload, submit_url
 from shared.domain.errors import InvalidRequest, TooLarge
 from shared.domain.job import SourceKind
 
 router = APIRouter()
-
-Body = TypeVar("Body", bound=CommonBody)
 
 _MOST_FIELDS = 20
 _LONGEST_NAME = 255
@@ -66,7 +61,7 @@ async def infer(request: Request, context: Ctx, tenant: Tenant) -> JSONResponse:
 
 
 def _infer_url(body: bytes, request: Request, context: Context, tenant: str) -> Submitted:
-    fields = _parsed(UrlBody, _json(body))
+    fields = checked(UrlBody, read_json(body))
     source = checked_source(fields.source, tenant=tenant, guard=context.sources, objects=context.platform.objects)
     submit = submit_object if source.kind is SourceKind.OBJECT else submit_url
     submission = _submission(fields, request, context, tenant)
@@ -79,8 +74,8 @@ def _infer_upload(form: FormData, request: Request, context: Context, tenant: st
         raise InvalidRequest("no file", public="file: the form has no file of this name.")
     others: dict[str, Any] = {name: value for name, value in form.multi_items() if name != "file"}
     if isinstance(others.get("options"), str):
-        others["options"] = _json(others["options"].encode())
-    fields = _parsed(UploadBody, others)
+        others["options"] = read_json(others["options"])
+    fields = checked(UploadBody, others)
     largest = context.platform.settings.max_bytes
     if (file.size or 0) > largest:
         raise TooLarge(public=f"The document is larger than {largest:,} bytes, the most that is accepted.")
@@ -91,22 +86,8 @@ def _infer_upload(form: FormData, request: Request, context: Context, tenant: st
 
 def _submission(fields: CommonBody, request: Request, context: Context, tenant: str) -> Submission:
     callback = str(context.callbacks.check(fields.callback_url)) if fields.callback_url else None
-    return fields.submission(tenant, request.headers.get("idempotency-key"), callback)
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise InvalidRequest("not JSON", public="The body is not valid JSON.") from error
-
-
-def _parsed(kind: type[Body], fields: Any) -> Body:
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest("body", public=explained(problems)) from None
+    key = fields.idempotency_key or request.headers.get("idempotency-key")
+    return fields.submission(tenant, callback, key=key)
 
 
 def _accepted(submitted: Submitted) -> JSONResponse:

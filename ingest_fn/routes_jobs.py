@@ -16,7 +16,8 @@ from ingest_fn.context import Context, Ctx, KnownJob, Tenant
 from ingest_fn.results import archive, result_view
 from ingest_fn.views import callbacks_view, failure_view, job_view
 from shared.domain.errors import IllegalMove, UnknownJob
-from shared.domain.job import Job, Status
+from shared.domain.job import Job
+from shared.domain.status import Status
 from shared.layout import result_json, result_markdown
 
 router = APIRouter()

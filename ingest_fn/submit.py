@@ -9,11 +9,13 @@ from typing import BinaryIO
 
 from ingest_fn.sources import shown_name
 from ingest_fn.uploads import note_use
+from shared.assemble import tell
 from shared.domain.errors import InvalidRequest, Unavailable, UnknownJob
-from shared.domain.job import Job, JobId, Source, SourceKind, Status, new_job
+from shared.domain.job import Job, JobId, Source, SourceKind, new_job
 from shared.domain.messages import PrepareDocument, Topic
 from shared.domain.options import Lane, Options
 from shared.domain.page import check_selection
+from shared.domain.status import Status
 from shared.layout import upload_object
 from shared.ports.jobs import IdempotencyKey
 from shared.wiring import Platform
@@ -26,7 +28,10 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What a caller asks for; where from is told apart. `callback_url` was checked already."""
+    """What a caller asks for; where from is told apart. `callback_url` was checked already.
+
+    `batch`, `line` and `outbox` are those of a job that came through the inbox.
+    """
 
     tenant: str
     options: Options = field(default_factory=Options)
@@ -36,6 +41,8 @@ class Submission:
     password: str | None = None
     idempotency_key: str | None = None
     batch: str | None = None
+    line: int | None = None
+    outbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +68,14 @@ def submit_url(submission: Submission, url: str, *, platform: Platform, new_id: 
 
     Raises InvalidRequest, IdempotencyConflict, UnknownJob (the key's job was deleted) and Unavailable.
     """
-    _check(submission)
+    check_submission(submission)
     source = Source(kind=SourceKind.URL, location=url, name=shown_name(url))
     return _submit(submission, source, url, platform=platform, job_id=JobId(new_id()))
 
 
 def submit_object(submission: Submission, name: str, *, platform: Platform, new_id: NewId) -> Submitted:
     """As `submit_url`, for an object of the caller's own; whether it is there is seen when it is read, as for a URL."""
-    _check(submission)
+    check_submission(submission)
     job_id = JobId(new_id())
     note_use(name, job_id, platform.objects)
     source = Source(kind=SourceKind.OBJECT, location=name, name=name.rpartition("/")[2])
@@ -77,7 +84,7 @@ def submit_object(submission: Submission, name: str, *, platform: Platform, new_
 
 def submit_upload(submission: Submission, upload: Upload, *, platform: Platform, new_id: NewId) -> Submitted:
     """As `submit_url`, for content that the caller sent along; it is stored before the job is."""
-    _check(submission)
+    check_submission(submission)
     identity = f"sha256:{upload.sha256}"
     key = _key(submission, identity, platform)
     known = None if key is None else platform.store.find(key)
@@ -99,9 +106,11 @@ def sha256_of(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _submit(submission: Submission, source: Source, identity: str, *, platform: Platform, job_id: JobId) -> Submitted:
-    key = _key(submission, identity, platform)
-    job = new_job(
+def job_of(
+    submission: Submission, source: Source, *, platform: Platform, job_id: JobId, key: IdempotencyKey | None
+) -> Job:
+    """Return the job that is asked for, not stored yet; its password is sealed."""
+    return new_job(
         id=job_id,
         tenant=submission.tenant,
         source=source,
@@ -114,12 +123,13 @@ def _submit(submission: Submission, source: Source, identity: str, *, platform: 
         sealed_password=platform.sealer.seal(submission.password) if submission.password else None,
         key=key.hash if key else None,
         batch=submission.batch,
+        line=submission.line,
+        outbox=submission.outbox,
     )
-    stored, created = platform.store.add(job, key)
-    return _accepted(stored, created=created, platform=platform)
 
 
-def _check(submission: Submission) -> None:
+def check_submission(submission: Submission) -> None:
+    """Raises InvalidRequest."""
     key = submission.idempotency_key
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise InvalidRequest("key", public=f"An idempotency key has 1 to {LONGEST_KEY} characters.")
@@ -130,21 +140,31 @@ def _check(submission: Submission) -> None:
             raise InvalidRequest("pages", public=f"pages: {error}.") from error
 
 
+def announce(job: Job, platform: Platform) -> None:
+    """Say that the job waits to be prepared, or how it ended. Best effort: `sweep` says later what the bus took not."""
+    try:
+        if job.status is Status.QUEUED:
+            platform.bus.publish(Topic.DOCUMENTS, PrepareDocument(job_id=job.id))
+        else:
+            tell(job, bus=platform.bus)
+    except Unavailable:
+        platform.metrics.announcements_lost.inc()
+        log.warning("announcement lost", extra={"job_id": job.id}, exc_info=True)
+
+
+def _submit(submission: Submission, source: Source, identity: str, *, platform: Platform, job_id: JobId) -> Submitted:
+    key = _key(submission, identity, platform)
+    job = job_of(submission, source, platform=platform, job_id=job_id, key=key)
+    stored, created = platform.store.add(job, key)
+    return _accepted(stored, created=created, platform=platform)
+
+
 def _accepted(job: Job, *, created: bool, platform: Platform) -> Submitted:
     if job.erased_at is not None:
         raise UnknownJob(job.id, public="The job of this idempotency key was deleted.")
     if job.status is Status.QUEUED:
-        _announce(job, platform)
+        announce(job, platform)
     return Submitted(job=job, replayed=not created)
-
-
-def _announce(job: Job, platform: Platform) -> None:
-    """Best effort: the job is stored, so where the bus is down `sweep` announces it later."""
-    try:
-        platform.bus.publish(Topic.DOCUMENTS, PrepareDocument(job_id=job.id))
-    except Unavailable:
-        platform.metrics.announcements_lost.inc()
-        log.warning("announcement lost", extra={"job_id": job.id}, exc_info=True)
 
 
 def _key(submission: Submission, identity: str, platform: Platform) -> IdempotencyKey | None:
@@ -153,6 +173,7 @@ def _key(submission: Submission, identity: str, platform: Platform) -> Idempoten
         return None
     named = json.dumps([submission.tenant, submission.idempotency_key]).encode()
     body = asdict(submission) | {"idempotency_key": None, "identity": identity}
+    del body["line"], body["outbox"]  # nobody asks for these, and keys from before there were any are still honoured
     body["options"]["include"] = sorted(submission.options.include)
     fingerprint = platform.sealer.fingerprint(json.dumps(body, sort_keys=True).encode())
     return IdempotencyKey(hash=hashlib.sha256(named).hexdigest(), fingerprint=fingerprint)

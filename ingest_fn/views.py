@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from shared.domain.callback import Callback, CallbackAttempt, Channel
 from shared.domain.document import page_markdown
 from shared.domain.errors import Failure
-from shared.domain.job import Callback, CallbackAttempt, Job, Progress
+from shared.domain.job import Job, Progress
 from shared.domain.page import Page, PageRead
 from shared.records import to_plain
 
@@ -20,12 +21,14 @@ def job_view(job: Job, progress: Progress) -> dict[str, Any]:
         "error": failure_view(job.error),
         "flags": {code: list(pages) for code, pages in job.flags.items()},
         "usage": dict(job.usage),
-        "callback": _callback_view(job.callbacks[-1]) if job.callbacks else None,
+        "callback": _last_view(job, Channel.WEBHOOK),
+        "outbox": _last_view(job, Channel.OUTBOX),
         "source": job.source.name,
         "priority": job.lane or job.priority,
         "selection": job.pages,
         "options": to_plain(job.options),
         "batch_id": job.batch,
+        "line": job.line,
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "deadline_at": job.deadline_at.isoformat(),
@@ -73,7 +76,7 @@ def callbacks_view(job: Job, attempts: Sequence[CallbackAttempt]) -> dict[str, A
                         "seconds": attempt.seconds,
                     }
                     for attempt in attempts
-                    if attempt.round == callback.round
+                    if attempt.round == callback.round and callback.channel is Channel.WEBHOOK
                 ]
             }
             for callback in job.callbacks
@@ -81,9 +84,15 @@ def callbacks_view(job: Job, attempts: Sequence[CallbackAttempt]) -> dict[str, A
     }
 
 
+def _last_view(job: Job, channel: Channel) -> dict[str, Any] | None:
+    told = [callback for callback in job.callbacks if callback.channel is channel]
+    return _callback_view(told[-1]) if told else None
+
+
 def _callback_view(callback: Callback) -> dict[str, Any]:
     return {
         "round": callback.round,
+        "channel": callback.channel,
         "state": callback.end or "due",
         "attempts": callback.attempts,
         "due_at": callback.due_at.isoformat() if callback.due_at else None,

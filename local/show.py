@@ -11,7 +11,8 @@ from local.convert import Conversion, Input, conversion, inputs
 from local.output import write_folder
 from shared.config import Settings
 from shared.domain.document import linked_images
-from shared.domain.job import Job, Status
+from shared.domain.job import Job
+from shared.domain.status import Status
 from shared.layout import result_json, result_markdown
 
 EXIT_FINISHED, EXIT_FAILED, EXIT_PARTIAL = 0, 1, 3

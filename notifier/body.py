@@ -3,8 +3,10 @@
 import json
 from datetime import timedelta
 
+from shared.domain.callback import Callback
 from shared.domain.document import linked_images
-from shared.domain.job import Callback, Job, Status
+from shared.domain.job import Job
+from shared.domain.status import Status
 from shared.layout import image_object, result_json, result_markdown
 from shared.ports.objects import ObjectStore
 

@@ -1,30 +1,36 @@
-"""Deliver callbacks: signed, claimed in the store before they are sent, logged, tried again on a schedule.
+"""Deliver callbacks, to webhooks and to the outbox: claimed in the store first, tried again on a schedule.
 
 It always acks: what is still due stands in the store, and `sweep` says so when its time has come.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from notifier.body import callback_body
 from notifier.hosts import HostCap
-from shared.domain.errors import UnknownJob
-from shared.domain.job import Callback, CallbackAttempt, CallbackEnd, Job
+from notifier.outbox import copy_results
+from notifier.webhook import send_webhook
+from shared.domain.callback import Callback, CallbackEnd, Channel
+from shared.domain.errors import Unavailable, UnknownJob
+from shared.domain.job import Job
 from shared.domain.messages import RoundEnded
 from shared.domain.secret import Secret
-from shared.domain.webhook import Verdict, next_attempt, sign, verdict
+from shared.domain.webhook import ATTEMPTS, Verdict, next_attempt, verdict
 from shared.net.guard import Guard
-from shared.net.post import Answer, post_callback
+from shared.net.post import Answer
 from shared.ports.objects import UnknownObject
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = timedelta(seconds=40)
-"""How long a claimed attempt is left alone: its 10 s, and room for a slow store."""
+_IN_FLIGHT: Mapping[Channel, timedelta] = {
+    Channel.WEBHOOK: timedelta(seconds=40),
+    Channel.OUTBOX: timedelta(minutes=10),
+}
+"""How long a claimed attempt is left alone: a webhook's 10 s, a document's images, and room for a slow store."""
 _HOST_BUSY = timedelta(seconds=5)
 
 
@@ -47,63 +53,78 @@ class _NotDue(Exception):
 
 
 def deliver(message: RoundEnded, delivering: Delivering) -> None:
-    """Make one attempt at the round's callback, if one is due."""
+    """Make one attempt at each of the round's callbacks that is due."""
     try:
         job = delivering.platform.store.get(message.job_id)
-        with delivering.hosts.place(urlsplit(job.callback_url or "").netloc) as free:
-            if not free:
-                _put_off(job, message.round, delivering)
-                return
-            _attempt(message, delivering)
-    except (UnknownJob, UnknownObject, _NotDue):
+        for channel in Channel:
+            callback = job.callback_of(message.round, channel)
+            if callback is not None and callback.is_due(now=delivering.now()):
+                _deliver(job, callback, delivering)
+    except UnknownJob:
         return
 
 
-def _attempt(message: RoundEnded, delivering: Delivering) -> None:
+def _deliver(job: Job, callback: Callback, delivering: Delivering) -> None:
+    try:
+        with _place(job, callback, delivering) as free:
+            if free:
+                _attempt(job, callback, delivering)
+            else:
+                _put_off(job, callback, delivering)
+    except _NotDue:
+        return
+
+
+def _place(job: Job, callback: Callback, delivering: Delivering) -> AbstractContextManager[bool]:
+    if callback.channel is Channel.OUTBOX:
+        return nullcontext(enter_result=True)
+    return delivering.hosts.place(urlsplit(job.callback_url or "").netloc)
+
+
+def _attempt(job: Job, due: Callback, delivering: Delivering) -> None:
     store = delivering.platform.store
-    job = store.update(message.job_id, lambda each: _claimed(each, message.round, now=delivering.now()))
-    callback = job.callback_of(message.round)
-    if callback is None or job.callback_url is None:
+    job = store.update(job.id, lambda each: _claimed(each, due, now=delivering.now()))
+    callback = job.callback_of(due.round, due.channel)
+    if callback is None or callback.due_at is None:
         return
-    started = delivering.now()
-    answer = _send(job, callback, job.callback_url, delivering, now=started)
-    error = answer.error
-    store.log_attempt(
-        job.id,
-        CallbackAttempt(
-            round=callback.round,
-            number=callback.attempts,
-            at=started,
-            answer=answer.status,
-            error=error,
-            seconds=round(answer.seconds, 3),
-        ),
-    )
+    answer = _told(job, callback, delivering)
     ended_at, chance = delivering.now(), delivering.chance()
     store.update(job.id, lambda each: _settled(each, callback, answer, now=ended_at, chance=chance))
 
 
-def _send(job: Job, callback: Callback, url: str, delivering: Delivering, *, now: datetime) -> Answer:
-    body = callback_body(job, callback, delivering.platform.objects)
-    headers = sign(delivering.secrets, webhook_id=f"{job.id}-{callback.round}", timestamp=now, body=body)
-    return post_callback(url, body, headers, guard=delivering.guard, now=now)
+def _told(job: Job, callback: Callback, delivering: Delivering) -> Answer:
+    """Tell the callback's channel; what was erased meanwhile, or cannot be written now, is an attempt that failed."""
+    platform = delivering.platform
+    try:
+        if callback.channel is Channel.OUTBOX and job.outbox is not None:
+            copy_results(job, callback, job.outbox, platform.objects)
+            return Answer(status=200, seconds=0)
+        if callback.channel is Channel.WEBHOOK and job.callback_url is not None:
+            url, guard, secrets = job.callback_url, delivering.guard, delivering.secrets
+            return send_webhook(job, callback, url, platform, guard=guard, secrets=secrets)
+    except (UnknownObject, Unavailable) as error:
+        log.warning("not delivered", extra={"job_id": job.id, "channel": callback.channel}, exc_info=error)
+        return Answer(status=None, error=error.public, seconds=0)
+    raise _NotDue
 
 
-def _claimed(job: Job, round_: int, *, now: datetime) -> Job:
-    callback = job.callback_due(round_, now=now)
-    if callback is None or job.erased_at is not None:
+def _claimed(job: Job, due: Callback, *, now: datetime) -> Job:
+    callback = job.callback_of(due.round, due.channel)
+    if callback is None or not callback.is_due(now=now) or job.erased_at is not None:
         raise _NotDue
-    claimed = replace(callback, attempts=callback.attempts + 1, due_at=now + _IN_FLIGHT)
+    if callback.attempts - callback.replayed_after >= ATTEMPTS:  # each of them ended with its process
+        return job.callback_changed(replace(callback, due_at=None, end=CallbackEnd.EXHAUSTED), now=now)
+    claimed = replace(callback, attempts=callback.attempts + 1, due_at=now + _IN_FLIGHT[callback.channel])
     return job.callback_changed(claimed, now=now)
 
 
-def _put_off(job: Job, round_: int, delivering: Delivering) -> None:
+def _put_off(job: Job, due: Callback, delivering: Delivering) -> None:
     """The receiver has as many calls under way as it may: this one comes again in a moment."""
     now = delivering.now()
 
     def later(each: Job) -> Job:
-        callback = each.callback_due(round_, now=now)
-        if callback is None:
+        callback = each.callback_of(due.round, due.channel)
+        if callback is None or not callback.is_due(now=now):
             raise _NotDue
         return each.callback_changed(replace(callback, due_at=now + _HOST_BUSY), now=now)
 
@@ -111,7 +132,7 @@ def _put_off(job: Job, round_: int, delivering: Delivering) -> None:
 
 
 def _settled(job: Job, sent: Callback, answer: Answer, *, now: datetime, chance: float) -> Job:
-    callback = job.callback_of(sent.round)
+    callback = job.callback_of(sent.round, sent.channel)
     if callback is None or callback.attempts != sent.attempts:
         return job  # replayed meanwhile: the newer attempt has its own say
     match verdict(answer.status):

@@ -52,7 +52,7 @@ def _readable(job: Job, page: Page, objects: ObjectStore) -> Page:
 
 def tell(job: Job, *, bus: Bus) -> None:
     """Say on the bus that the job's round ended, where somebody is to be called."""
-    if job.callback_of(job.round) is not None:
+    if any(callback.round == job.round for callback in job.callbacks):
         bus.publish(Topic.OUTCOMES, RoundEnded(job_id=job.id, round=job.round))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from notifier.body import LARGEST_BODY, callback_body
 from shared.adapters.embedded.objects import FileObjectStore
-from shared.domain.job import Callback, Status
+from shared.domain.callback import Callback
+from shared.domain.status import Status
 from shared.layout import image_object, result_json, result_markdown
 from shared.ports.objects import ObjectStore
 from tests.builders import a_job

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.callback import CallbackEnd
 from shared.domain.errors import DeadlineExceeded, Failure, FetchFailed, GaveUp, IllegalMove, UnknownJob
 from shared.domain.job import (
     CALLBACK_GRACE,
@@ -13,13 +14,12 @@ from shared.domain.job import (
     FIRST_CHECK,
     KEY_LIFE,
     LONGEST_CHECK,
-    CallbackEnd,
     Job,
     Limits,
     RoundResult,
-    Status,
 )
 from shared.domain.options import Lane
+from shared.domain.status import Status
 from tests.builders import CALLBACK, a_cancelled_job, a_job, a_round, a_running_job
 from tests.clocks import NOON
 
@@ -209,7 +209,7 @@ def test_every_end_is_told_where_somebody_asked_for_it(end: str) -> None:
     (callback,) = job.callbacks
     assert (callback.round, callback.status, callback.partial) == (1, job.status, job.partial)
     assert (callback.error, callback.due_at, callback.end) == (job.error, LATER, None)
-    assert job.callback_due(1, now=LATER) == callback
+    assert callback.is_due(now=LATER)
     assert job.next_check_at == LATER + CALLBACK_GRACE
 
 
@@ -228,7 +228,7 @@ def test_a_callback_that_is_delivered_leaves_only_the_expiry_to_come() -> None:
     told = job.callback_changed(replace(callback, due_at=None, end=CallbackEnd.DELIVERED), now=LATER)
 
     assert told.next_check_at == told.expires_at
-    assert told.callback_due(1, now=LATER) is None
+    assert not told.callbacks[0].is_due(now=LATER)
 
 
 def test_a_callback_that_changes_while_a_new_round_runs_leaves_that_round_checked() -> None:

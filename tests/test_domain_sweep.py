@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.callback import CallbackEnd
 from shared.domain.errors import DeadlineExceeded, FetchFailed, RenderTimeout
-from shared.domain.job import CALLBACK_GRACE, CallbackEnd, Job, Progress, RoundResult, Status
+from shared.domain.job import CALLBACK_GRACE, Job, Progress, RoundResult
 from shared.domain.options import Lane
 from shared.domain.page import Page, PageRange, PageStatus, cut
+from shared.domain.status import Status
 from shared.domain.sweep import (
     Action,
     Assemble,

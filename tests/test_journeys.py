@@ -12,10 +12,12 @@ import pytest
 
 from ingest_fn.rounds import cancel, delete, reopen, replay_callback, retry
 from shared.consume import HandBack
+from shared.domain.callback import CallbackEnd
 from shared.domain.errors import EngineUnavailable, IllegalMove, PageRefused, UnknownJob
-from shared.domain.job import CallbackEnd, JobId, Status
+from shared.domain.job import JobId
 from shared.domain.messages import Message, ReadRange, Topic
 from shared.domain.page import PageImage, PageStatus
+from shared.domain.status import Status
 from shared.layout import page_object, result_markdown
 from shared.pdf.sandbox import Limits, Sandbox
 from tests import samples

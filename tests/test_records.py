@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.callback import CallbackAttempt
 from shared.domain.document import Document, PageOutcome
 from shared.domain.errors import RenderTimeout
-from shared.domain.job import CallbackAttempt, Job, Limits, Progress, RoundResult
+from shared.domain.job import Job, Limits, Progress, RoundResult
 from shared.domain.options import Extra, Lane, Options, Tables
 from shared.domain.page import Flag, FlagCode, Label, Page, PageRange, PageRead
 from shared.records import UnreadableRecord, from_json, to_json, to_plain

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from ingest_fn.rounds import retry
 from ingest_fn.submit import Submission, submit_url
-from shared.domain.job import Status
+from shared.domain.status import Status
 from shared.pdf.sandbox import Sandbox
 from tests import samples
 from tests.clocks import ManualClock

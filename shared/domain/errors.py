@@ -24,6 +24,7 @@
     │   ├── Empty               empty
     │   ├── TooManyPages        too_many_pages
     │   ├── DeadlineExceeded    deadline_exceeded
+    │   ├── Cancelled           cancelled
     │   └── GaveUp              gave_up
     ├── PageError               ends its page, never its document
     │   ├── PageTooLarge        page_too_large
@@ -193,6 +194,11 @@ class TooManyPages(DocumentError):
 class DeadlineExceeded(DocumentError):
     code = "deadline_exceeded"
     public = "The job did not end by its deadline."
+
+
+class Cancelled(DocumentError):
+    code = "cancelled"
+    public = "The job was cancelled."
 
 
 class GaveUp(DocumentError):

@@ -1,6 +1,6 @@
 """A job: one document on its way to Markdown. Every change is a past-tense method that returns a new value.
 
-The life of a job is one table, `_MOVES`. Retry opens a new round: the failed pages are read again, what is done stands.
+Its life is the table in `status`. Retry opens a new round: the failed pages are read again, what is done stands.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from shared.domain.callback import Callback, Channel
+from shared.domain.callback import CallbackAttempt as CallbackAttempt  # noqa: PLC0414
 from shared.domain.errors import Failure, IllegalMove, UnknownJob
 from shared.domain.options import Lane, Options
+from shared.domain.status import MOVES
+from shared.domain.status import UNFINISHED as UNFINISHED  # noqa: PLC0414
+from shared.domain.status import Status as Status  # noqa: PLC0414
 
 JobId = NewType("JobId", str)
 
@@ -24,25 +29,6 @@ ERASE_LINGER = timedelta(minutes=75)
 """The longest lease (60 s) plus the longest processing of one message (1 h), with room: after that nobody writes."""
 KEY_LIFE = timedelta(hours=24)
 """An idempotency key is honoured at least this long, whatever happens to its job."""
-
-
-class Status(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-_MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED}),
-    Status.RUNNING: frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED}),
-    Status.FINISHED: frozenset({Status.RUNNING}),  # retried: a new round for the failed pages
-    Status.FAILED: frozenset({Status.RUNNING}),
-    Status.CANCELLED: frozenset(),
-}
-
-UNFINISHED = frozenset({Status.QUEUED, Status.RUNNING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,44 +86,12 @@ class RoundResult:
     usage: Mapping[str, float] = field(default_factory=dict)
 
 
-class CallbackEnd(StrEnum):
-    DELIVERED = "delivered"
-    GONE = "gone"
-    EXHAUSTED = "exhausted"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """What a receiver must be told of one round. Due at `due_at`; None where `end` says how it ended.
-
-    `attempts` numbers the delivery log; the retry schedule counts those after `replayed_after`.
-    """
-
-    round: int
-    status: Status
-    partial: bool = False
-    error: Failure | None = None
-    attempts: int = 0
-    replayed_after: int = 0
-    due_at: datetime | None = None
-    end: CallbackEnd | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackAttempt:
-    """One line of the delivery log. `answer` is the HTTP status, None where none came; `error` says why."""
-
-    round: int
-    number: int
-    at: datetime
-    answer: int | None = None
-    error: str | None = None
-    seconds: float = 0.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`next_check_at` is the moment by which something must have happened; None when nothing is due."""
+    """`next_check_at` is the moment by which something must have happened; None when nothing is due.
+
+    `line` is its place in the list of its `batch`; `outbox` is the folder that its results are copied to.
+    """
 
     id: JobId
     tenant: str
@@ -155,8 +109,10 @@ class Job:
     round: int = 1
     lane: Lane | None = None
     batch: str | None = None
+    line: int | None = None
     key: str | None = None
     callback_url: str | None = None
+    outbox: str | None = None
     sealed_password: str | None = None
     prepare_tries: int = 0
     page_count: int | None = None
@@ -278,6 +234,7 @@ class Job:
             source=nothing,
             pages=None,
             callback_url=None,
+            outbox=None,
             sealed_password=None,
             error=None,
             next_check_at=self.erased_at + ERASE_LINGER if is_first else self.tombstone_until,
@@ -290,28 +247,25 @@ class Job:
             return None
         return max(self.erased_at + ERASE_LINGER, self.created_at + KEY_LIFE)
 
-    def callback_due(self, round_: int, *, now: datetime) -> Callback | None:
-        found = self.callback_of(round_)
-        return found if found is not None and found.due_at is not None and found.due_at <= now else None
-
-    def callback_of(self, round_: int) -> Callback | None:
-        return next((callback for callback in self.callbacks if callback.round == round_), None)
+    def callback_of(self, round_: int, channel: Channel = Channel.WEBHOOK) -> Callback | None:
+        found = (callback for callback in self.callbacks if (callback.round, callback.channel) == (round_, channel))
+        return next(found, None)
 
     def callback_changed(self, callback: Callback, *, now: datetime) -> "Job":
-        """Replace the callback of the same round; where there is none, it was dropped, and stays so."""
-        if self.callback_of(callback.round) is None:
+        """Replace the callback of the same round and channel; where there is none, it was dropped, and stays so."""
+        callbacks = tuple(callback if other.is_of(callback) else other for other in self.callbacks)
+        if callbacks == self.callbacks:
             return self
-        callbacks = tuple(callback if other.round == callback.round else other for other in self.callbacks)
         return replace(self, callbacks=callbacks, updated_at=now)._checked_later(now=now)
 
     def _moved(self, status: Status, *, now: datetime) -> "Job":
         if self.erased_at is not None:
             raise UnknownJob(f"{self.id}: erased")
-        if status not in _MOVES[self.status]:
+        if status not in MOVES[self.status]:
             raise self._illegal(status)
         moved = replace(self, status=status, updated_at=now, checks=0)
         if status not in UNFINISHED:
-            moved = moved._with_callback(now=now)
+            moved = moved._with_callbacks(now=now)
         return moved._checked_later(now=now)
 
     def _illegal(self, status: Status) -> IllegalMove:
@@ -319,12 +273,12 @@ class Job:
             f"{self.id}: {self.status} → {status}", public=f"The job is {self.status}; this is not possible now."
         )
 
-    def _with_callback(self, *, now: datetime) -> "Job":
-        ended = replace(self, ended_at=now, expires_at=now + self.limits.retention)
-        if self.callback_url is None:
-            return ended
+    def _with_callbacks(self, *, now: datetime) -> "Job":
+        told = {Channel.OUTBOX: self.outbox, Channel.WEBHOOK: self.callback_url}
         due = Callback(round=self.round, status=self.status, partial=self.partial, error=self.error, due_at=now)
-        return replace(ended, callbacks=(*self.callbacks, due))
+        added = tuple(replace(due, channel=channel) for channel, where in told.items() if where is not None)
+        expires_at = now + self.limits.retention
+        return replace(self, ended_at=now, expires_at=expires_at, callbacks=(*self.callbacks, *added))
 
     def _checked_later(self, *, now: datetime) -> "Job":
         """Set `next_check_at` to the next moment at which this job, left alone, would need somebody."""
@@ -358,6 +312,8 @@ def new_job(
     sealed_password: str | None = None,
     key: str | None = None,
     batch: str | None = None,
+    line: int | None = None,
+    outbox: str | None = None,
 ) -> Job:
     """Return a queued job; the limits in force now are its own for life."""
     limits = limits or Limits()
@@ -373,6 +329,8 @@ def new_job(
         sealed_password=sealed_password,
         key=key,
         batch=batch,
+        line=line,
+        outbox=outbox,
         created_at=now,
         updated_at=now,
         deadline_at=now + limits.deadline,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.errors import DeadlineExceeded, Failure
-from shared.domain.job import Job, Status
+from shared.domain.job import Job
 from shared.domain.page import Page, PageRange, PageStatus
+from shared.domain.status import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """A callback is due."""
+    """Callbacks of a round are due."""
 
     round: int
 
@@ -67,7 +68,7 @@ def actions(job: Job, ranges: Sequence[PageRange], pages: Sequence[Page], *, now
     """
     if job.tombstone_until is not None:
         return (Erase(final=now >= job.tombstone_until),)
-    due = tuple(Deliver(callback.round) for callback in job.callbacks if job.callback_due(callback.round, now=now))
+    due = tuple(Deliver(round_) for round_ in sorted({each.round for each in job.callbacks if each.is_due(now=now)}))
     if job.is_unfinished:
         return due + _unfinished(job, ranges, pages, now=now)
     if not due and job.expires_at is not None and job.expires_at <= now:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.job import CallbackAttempt, Job, JobId, Progress, Status
+from shared.domain.callback import CallbackAttempt
+from shared.domain.job import Job, JobId, Progress
 from shared.domain.page import Page, PageRange
+from shared.domain.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ from itertools import islice
 
 from shared.adapters.embedded.database import Database
 from shared.adapters.watchers import Watchers
+from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
-from shared.domain.job import CallbackAttempt, Job, JobId, Progress, Status
+from shared.domain.job import Job, JobId, Progress
 from shared.domain.page import Page, PageRange, PageStatus
+from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobPage
 from shared.records import UnreadableRecord, from_json, to_json
 

@@ -1,0 +1,58 @@
+"""What must be told of a round that ended: to a webhook's receiver, to the outbox, or to both."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.errors import Failure
+from shared.domain.status import Status
+
+
+class Channel(StrEnum):
+    """Where a round's end is told. The webhook comes last: whoever hears it finds the outbox filled."""
+
+    OUTBOX = "outbox"
+    WEBHOOK = "webhook"
+
+
+class CallbackEnd(StrEnum):
+    DELIVERED = "delivered"
+    GONE = "gone"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """What one channel must be told of one round. Due at `due_at`; None where `end` says how it ended.
+
+    `attempts` numbers the delivery log; the retry schedule counts those after `replayed_after`.
+    """
+
+    round: int
+    status: Status
+    channel: Channel = Channel.WEBHOOK
+    partial: bool = False
+    error: Failure | None = None
+    attempts: int = 0
+    replayed_after: int = 0
+    due_at: datetime | None = None
+    end: CallbackEnd | None = None
+
+    def is_due(self, *, now: datetime) -> bool:
+        return self.due_at is not None and self.due_at <= now
+
+    def is_of(self, other: "Callback") -> bool:
+        """Whether both tell the same channel of the same round."""
+        return (self.round, self.channel) == (other.round, other.channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackAttempt:
+    """One line of the delivery log. `answer` is the HTTP status, None where none came; `error` says why."""
+
+    round: int
+    number: int
+    at: datetime
+    answer: int | None = None
+    error: str | None = None
+    seconds: float = 0.0
