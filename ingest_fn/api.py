@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from ingest_fn import problems, routes_infer, routes_jobs, routes_pages, routes_service, routes_uploads
+from ingest_fn import problems, routes_batches, routes_infer, routes_jobs, routes_pages, routes_service, routes_uploads
 from ingest_fn.body_limit import BodyLimit
 from ingest_fn.context import Context, same_origin
 
@@ -21,7 +21,7 @@ def api(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (routes_service, routes_infer, routes_uploads, routes_jobs, routes_pages):
+    for module in (routes_service, routes_infer, routes_uploads, routes_jobs, routes_pages, routes_batches):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, largest_file=context.platform.settings.max_bytes)
     _describe_bodies(app)

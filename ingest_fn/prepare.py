@@ -1,7 +1,6 @@
 """Prepare a document: fetch it under guard, open it in the sandbox, cut it into page ranges. No GPU wakes for this."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO, cast
 
+from ingest_fn.sources import open_source
 from shared.assemble import tell
-from shared.domain.errors import (
-    FetchFailed,
-    GaveUp,
-    InvalidRequest,
-    PagemillError,
-    TooLarge,
-    TooManyPages,
-    Unavailable,
-    UnknownJob,
-)
+from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, Unavailable, UnknownJob
 from shared.domain.job import Job, SourceKind
 from shared.domain.messages import PAGES, PrepareDocument, ReadRange
 from shared.domain.options import Lane, recipe
@@ -29,7 +20,6 @@ from shared.layout import UPLOADS
 from shared.net.fetch import FetchLimits, fetch
 from shared.net.guard import Guard
 from shared.pdf.sandbox import Document, Sandbox
-from shared.ports.objects import ObjectStore, UnknownObject
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
@@ -141,7 +131,7 @@ def _numbers(job: Job, document: Document) -> tuple[int, ...]:
 def _obtained(job: Job, preparing: Preparing) -> Iterator[BinaryIO]:
     """The document as the caller gave it: fetched into a file without a name, or the upload."""
     if job.source.kind is SourceKind.OBJECT:
-        with _opened(job, preparing.platform.objects) as file:
+        with open_source(job.source, preparing.platform.objects, most=job.limits.bytes_a_document) as file:
             yield file
         return
     limits = FetchLimits(max_bytes=job.limits.bytes_a_document, seconds=preparing.platform.settings.fetch_seconds)
@@ -150,19 +140,6 @@ def _obtained(job: Job, preparing: Preparing) -> Iterator[BinaryIO]:
         fetch(job.source.location, file, limits=limits, guard=preparing.guard)
         file.seek(0)
         yield file
-
-
-def _opened(job: Job, objects: ObjectStore) -> BinaryIO:
-    try:
-        file = objects.open(job.source.location, version=job.source.version)
-    except UnknownObject as error:
-        raise FetchFailed(str(error), public="The object is not there, or not as it was.", retryable=False) from error
-    most = job.limits.bytes_a_document
-    if file.seek(0, os.SEEK_END) > most:
-        file.close()
-        raise TooLarge(public=f"The document is larger than {most:,} bytes, the most that is accepted.")
-    file.seek(0)
-    return file
 
 
 def _store(job: Job, document: Document, file: BinaryIO, preparing: Preparing) -> bool:

@@ -95,12 +95,12 @@ class UploadBody(CommonBody):
     """The form's fields beside `file`; `options` is the JSON text of the same object."""
 
 
-def read_json(text: bytes | str) -> Any:
+def read_json(text: bytes | str, *, what: str = "The body") -> Any:
     """Raises InvalidRequest."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest("not JSON", public="The body is not valid JSON.") from error
+        raise InvalidRequest("not JSON", public=f"{what} is not valid JSON.") from error
 
 
 def checked(kind: type[Body], fields: Any) -> Body:

@@ -10,9 +10,9 @@ from starlette.datastructures import FormData, UploadFile
 
 from ingest_fn.context import Context, Ctx, Tenant
 from ingest_fn.requests import CommonBody, UploadBody, UrlBody, checked, read_json
-from ingest_fn.sources import checked_source
+from ingest_fn.sources import checked_source, too_large
 from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_object, submit_upload, submit_url
-from shared.domain.errors import InvalidRequest, TooLarge
+from shared.domain.errors import InvalidRequest
 from shared.domain.job import SourceKind
 
 router = APIRouter()
@@ -78,7 +78,7 @@ def _infer_upload(form: FormData, request: Request, context: Context, tenant: st
     fields = checked(UploadBody, others)
     largest = context.platform.settings.max_bytes
     if (file.size or 0) > largest:
-        raise TooLarge(public=f"The document is larger than {largest:,} bytes, the most that is accepted.")
+        raise too_large(largest)
     upload = Upload(file=file.file, name=(file.filename or "upload")[:_LONGEST_NAME], sha256=sha256_of(file.file))
     submission = _submission(fields, request, context, tenant)
     return submit_upload(submission, upload, platform=context.platform, new_id=context.new_id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated, Any, Literal
@@ -15,7 +14,7 @@ from ingest_fn import rounds
 from ingest_fn.context import Context, Ctx, KnownJob, Tenant
 from ingest_fn.results import archive, result_view
 from ingest_fn.views import callbacks_view, failure_view, job_view
-from shared.domain.errors import IllegalMove, UnknownJob
+from shared.domain.errors import IllegalMove
 from shared.domain.job import Job
 from shared.domain.status import Status
 from shared.layout import result_json, result_markdown
@@ -38,25 +37,6 @@ def list_jobs(
     store = context.platform.store
     found = store.search(tenant, status=status, batch=None, cursor=cursor, limit=limit)
     return {"jobs": [job_view(job, store.progress(job.id)) for job in found.jobs], "cursor": found.cursor}
-
-
-@router.get("/batches/{batch_id}")
-def get_batch(batch_id: str, context: Ctx, tenant: Tenant) -> dict[str, Any]:
-    store, jobs, cursor = context.platform.store, list[Job](), None
-    while True:
-        found = store.search(tenant, status=None, batch=batch_id, cursor=cursor, limit=200)
-        jobs, cursor = [*jobs, *found.jobs], found.cursor
-        if cursor is None:
-            break
-    if not jobs:
-        raise UnknownJob(batch_id, public="There is no such batch.")
-    counts = Counter(job.status for job in jobs)
-    return {
-        "batch_id": batch_id,
-        "total": len(jobs),
-        "counts": {status: counts[status] for status in Status},
-        "jobs": [{"job_id": job.id, "status": job.status, "source": job.source.name} for job in jobs],
-    }
 
 
 @router.get("/jobs/{job_id}")

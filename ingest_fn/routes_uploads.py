@@ -10,8 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from ingest_fn.context import Context, Ctx, Tenant
+from ingest_fn.sources import too_large
 from ingest_fn.uploads import offer_upload
-from shared.domain.errors import AlreadyUploaded, LinkNotValid, TooLarge
+from shared.domain.errors import AlreadyUploaded, LinkNotValid
 
 router = APIRouter()
 
@@ -65,6 +66,6 @@ async def _spool(request: Request, file: BinaryIO, most: int) -> None:
     async for chunk in request.stream():
         size += len(chunk)
         if size > most:
-            raise TooLarge(public=f"The document is larger than {most:,} bytes, the most that is accepted.")
+            raise too_large(most)
         await run_in_threadpool(file.write, chunk)
     file.seek(0)

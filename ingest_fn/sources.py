@@ -1,10 +1,13 @@
 """Where a document may come from: a public URL, or an object that the caller uploaded or dropped."""
 
-from shared.domain.errors import UrlNotAllowed
+import os
+from typing import BinaryIO
+
+from shared.domain.errors import FetchFailed, TooLarge, UrlNotAllowed
 from shared.domain.job import Source, SourceKind
 from shared.layout import is_own
 from shared.net.guard import Guard
-from shared.ports.objects import ObjectStore
+from shared.ports.objects import ObjectStore, UnknownObject
 
 _OBJECTS = "gs://"
 
@@ -18,6 +21,26 @@ def checked_source(url: str, *, tenant: str, guard: Guard, objects: ObjectStore)
     if name is None or not is_own(name, tenant):
         raise UrlNotAllowed(public="Of gs:// objects only those of your own uploads and inbox are read.")
     return Source(kind=SourceKind.OBJECT, location=name, name=name.rpartition("/")[2])
+
+
+def open_source(source: Source, objects: ObjectStore, *, most: int) -> BinaryIO:
+    """Open an object in the version that is meant; the caller closes it.
+
+    Raises FetchFailed where it is not there, and TooLarge where it has more than `most` bytes.
+    """
+    try:
+        file = objects.open(source.location, version=source.version)
+    except UnknownObject as error:
+        raise FetchFailed(str(error), public="The object is not there, or not as it was.", retryable=False) from error
+    if file.seek(0, os.SEEK_END) > most:
+        file.close()
+        raise too_large(most)
+    file.seek(0)
+    return file
+
+
+def too_large(most: int) -> TooLarge:
+    return TooLarge(public=f"The document is larger than {most:,} bytes, the most that is accepted.")
 
 
 def shown_name(url: str) -> str:

@@ -1,13 +1,17 @@
 """Jobs, pages and callbacks as callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.domain.batch import Batch
 from shared.domain.callback import Callback, CallbackAttempt, Channel
 from shared.domain.document import page_markdown
 from shared.domain.errors import Failure
 from shared.domain.job import Job, Progress
 from shared.domain.page import Page, PageRead
+from shared.domain.status import Status
+from shared.outbox import REPORT
+from shared.ports.objects import ObjectStore
 from shared.records import to_plain
 
 
@@ -35,6 +39,42 @@ def job_view(job: Job, progress: Progress) -> dict[str, Any]:
         "ended_at": job.ended_at.isoformat() if job.ended_at else None,
         "expires_at": job.expires_at.isoformat() if job.expires_at else None,
     }
+
+
+def line_view(job: Job) -> dict[str, Any]:
+    """A job as its list shows it."""
+    return {
+        "job_id": job.id,
+        "line": job.line,
+        "source": job.source.name,
+        "status": job.status,
+        "partial": job.partial,
+        "error": failure_view(job.error),
+    }
+
+
+def batch_view(batch: Batch, counts: Mapping[Status, int], objects: ObjectStore) -> dict[str, Any]:
+    report = f"{batch.outbox}/{REPORT}"
+    return {
+        "batch_id": batch.id,
+        "status": _batch_status(batch),
+        "source": batch.source.rpartition("/")[2],
+        "total": batch.total,
+        "started": batch.started,
+        "counts": {status: counts.get(status, 0) for status in Status},
+        "error": failure_view(batch.error),
+        "report": objects.uri(report) if batch.reported_at else None,
+        "created_at": batch.created_at.isoformat(),
+        "reported_at": batch.reported_at.isoformat() if batch.reported_at else None,
+    }
+
+
+def _batch_status(batch: Batch) -> str:
+    if batch.error is not None:
+        return "failed"
+    if batch.reported_at is not None:
+        return "finished"
+    return "starting" if batch.total is None else "running"
 
 
 def failure_view(failure: Failure | None) -> dict[str, str] | None:

@@ -7,8 +7,10 @@ import random
 from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
 from ingest_fn.context import LOOPBACK, context
+from ingest_fn.inbox import Dropping
 from ingest_fn.prepare import Preparing, prepare
 from ingest_fn.sweep import sweep
+from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
 from notifier.deliver import Delivering, deliver
 from notifier.hosts import HostCap
@@ -53,6 +55,12 @@ class System:
             chance=random.random,
         )
         self._worker = Worker(platform, self._sandbox, engine(settings))
+        dropping = Dropping(
+            platform=platform,
+            sources=self.context.sources,
+            callbacks=self.context.callbacks,
+            new_id=self.context.new_id,
+        )
         metrics = platform.metrics
         self._consumers = [
             Consumer(platform.bus, Topic.DOCUMENTS, self._prepare, threads=_PREPARING, metrics=metrics),
@@ -60,6 +68,7 @@ class System:
         ]
         self._periodic = [
             Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, metrics=metrics),
+            Periodic("sweep-batches", lambda: sweep_batches(dropping), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic(
                 "sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics
             ),

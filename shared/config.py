@@ -151,6 +151,7 @@ class Settings:
     callback_allow_http: bool = _setting(False, _flag, "whether callbacks may go to http:// as well")
     max_bytes: int = _setting(200_000_000, _whole(1, 10**12), "largest document, in bytes")
     max_pages: int = _setting(2_000, _whole(1, 100_000), "most pages of a document")
+    max_list_lines: int = _setting(100_000, _whole(1, 10_000_000), "most documents of one list in the inbox")
     max_pixels: int = _setting(40_000_000, _whole(10_000, 500_000_000), "largest page image, in pixels of 3 bytes")
     page_seconds: float = _setting(30.0, _number(0.1, 600), "longest time that opening or rendering a page may take")
     deadline_hours: float = _setting(24.0, _number(0.01, 720), "time by which a job has ended")

@@ -293,7 +293,7 @@ def test_without_a_key_each_post_is_a_job_of_its_own(server: Served, documents: 
 
 
 def test_a_batch_nobody_made_is_unknown(server: Served) -> None:
-    assert server.http.get("/batches/none").json()["code"] == "unknown_job"
+    assert server.http.get("/batches/none").json()["code"] == "unknown_batch"
 
 
 def test_the_contract_names_every_route(server: Served) -> None:

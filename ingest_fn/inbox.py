@@ -1,0 +1,93 @@
+"""What every job that comes through the inbox has in common: it is stored once, bad ones too, each with its code."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from ingest_fn.requests import JobBody, checked, read_json
+from ingest_fn.submit import NewId, Submission, announce, check_submission, job_of
+from ingest_fn.uploads import note_use
+from shared.domain.errors import Failure, InvalidRequest
+from shared.domain.job import Job, JobId, Source
+from shared.net.guard import Guard
+from shared.ports.jobs import IdempotencyKey
+from shared.ports.objects import ObjectStore, UnknownObject, is_name
+from shared.wiring import Platform
+
+SIDECAR = ".options.json"
+LARGEST_SIDECAR = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropping:
+    """`sources` guards the URLs of lists, `callbacks` those that are to be called."""
+
+    platform: Platform
+    sources: Guard
+    callbacks: Guard
+    new_id: NewId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A job as it was asked for; with `failure`, one that has failed already."""
+
+    source: Source
+    submission: Submission
+    failure: Failure | None = None
+
+
+def inbox_key(*parts: str | int) -> IdempotencyKey:
+    """Whatever else has changed since, the same object's event, or the same line, is the same job."""
+    named = json.dumps(["inbox", *parts]).encode()
+    return IdempotencyKey(hash=hashlib.sha256(named).hexdigest(), fingerprint="")
+
+
+def start(wanted: Wanted, key: IdempotencyKey, dropping: Dropping) -> Job:
+    """Store the job and announce it; where its key is known, return the job that it started before."""
+    platform, now = dropping.platform, dropping.platform.clock.now()
+    job = job_of(wanted.submission, wanted.source, platform=platform, job_id=JobId(dropping.new_id()), key=key)
+    if wanted.failure is not None:
+        job = job.failed(wanted.failure, now=now)
+    else:
+        note_use(job.source.location, job.id, platform.objects)
+    stored, created = platform.store.add(job, key)
+    if created or stored.is_live:
+        announce(stored, platform)
+    return stored
+
+
+def submission_of(body: JobBody, bare: Submission, dropping: Dropping) -> Submission:
+    """Return `bare`, which says whose and where, with what the body asks for. Raises InvalidRequest, UrlNotAllowed."""
+    callback = str(dropping.callbacks.check(body.callback_url)) if body.callback_url else None
+    priority = body.priority if "priority" in body.model_fields_set else bare.priority
+    asked = body.submission(bare.tenant, callback)
+    submission = replace(asked, priority=priority, batch=bare.batch, line=bare.line, outbox=bare.outbox)
+    check_submission(submission)
+    return submission
+
+
+def read_sidecar(name: str, objects: ObjectStore) -> dict[str, object]:
+    """Return the fields that stand in the object beside this one; none where there is no such object.
+
+    Raises InvalidRequest where it holds anything but fields of a job.
+    """
+    if not is_name(name + SIDECAR):
+        return {}
+    try:
+        with objects.open(name + SIDECAR) as file:
+            text = file.read(LARGEST_SIDECAR + 1)
+    except UnknownObject:
+        return {}
+    try:
+        return _job_fields(text)
+    except InvalidRequest as error:
+        raise InvalidRequest(str(error), public=f"The {SIDECAR} beside it is not valid. {error.public}") from error
+
+
+def _job_fields(text: bytes) -> dict[str, object]:
+    if len(text) > LARGEST_SIDECAR:
+        raise InvalidRequest(f"{len(text)} bytes", public=f"It is larger than {LARGEST_SIDECAR:,} bytes.")
+    fields = read_json(text, what="It")
+    checked(JobBody, fields)
+    return dict(fields)
