@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.callback import CallbackEnd
+from shared.domain.callback import CallbackEnd, Channel
 from shared.domain.errors import DeadlineExceeded, Failure, FetchFailed, GaveUp, IllegalMove, UnknownJob
 from shared.domain.job import (
     CALLBACK_GRACE,
@@ -211,6 +211,18 @@ def test_every_end_is_told_where_somebody_asked_for_it(end: str) -> None:
     assert (callback.error, callback.due_at, callback.end) == (job.error, LATER, None)
     assert callback.is_due(now=LATER)
     assert job.next_check_at == LATER + CALLBACK_GRACE
+
+
+def test_a_job_of_the_inbox_is_told_in_its_outbox_and_to_its_webhook_each_on_its_own() -> None:
+    job = a_job(callback_url=CALLBACK, outbox="outbox/acme/a.pdf").cancelled(now=LATER)
+    outbox, webhook = job.callbacks
+
+    told = job.callback_changed(replace(outbox, due_at=None, end=CallbackEnd.DELIVERED), now=LATER)
+
+    assert (outbox.channel, webhook.channel) == (Channel.OUTBOX, Channel.WEBHOOK)
+    assert told.callback_of(1, Channel.OUTBOX) != outbox
+    assert told.callback_of(1, Channel.WEBHOOK) == webhook
+    assert told.next_check_at == LATER + CALLBACK_GRACE
 
 
 def test_each_round_has_a_callback_of_its_own() -> None:

@@ -136,6 +136,12 @@ def test_a_callback_that_is_due_is_delivered_and_one_that_is_not_is_left_alone()
     assert of(told(job)) == ()
 
 
+def test_all_channels_of_a_round_are_one_delivery() -> None:
+    job = a_running_job(callback_url=CALLBACK, outbox="outbox/acme/a.pdf").ended(a_round(done=3), round_=1, now=NOON)
+
+    assert of(job) == (Deliver(1),)
+
+
 def test_the_callback_of_an_ended_round_is_delivered_while_the_next_one_runs() -> None:
     job = an_ended_job().retried(now=NOON)
     pages = (DONE[0], *REOPENED[1:])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.callback import CallbackAttempt
+from shared.domain.batch import BatchId, new_batch
+from shared.domain.callback import CallbackAttempt, Channel
 from shared.domain.document import Document, PageOutcome
 from shared.domain.errors import RenderTimeout
 from shared.domain.job import Job, Limits, Progress, RoundResult
@@ -43,10 +44,24 @@ READ = a_page_read(
     flags=FLAGS,
     usage={"seconds": 0.1},
 )
+BATCH = new_batch(
+    id=BatchId("b"),
+    tenant="acme",
+    source="inbox/acme/märz.txt",
+    version="1",
+    outbox="outbox/acme/märz.txt",
+    limits=Limits(),
+    now=NOON,
+)
 RECORDS = {
     "a queued job": a_job(),
     "a running job": JOB,
     "an ended job": JOB.ended(RESULT, round_=1, now=NOON),
+    "a job of the inbox": replace(JOB, line=7, outbox="outbox/acme/urls.txt/_line-000007").ended(
+        RESULT, round_=1, now=NOON
+    ),
+    "a batch": BATCH,
+    "a reported batch": BATCH.failed(FAILURE, now=NOON).reported(now=NOON),
     "a failed job": a_job(callback_url=CALLBACK).failed(FAILURE, now=NOON),
     "an erased job": JOB.erased(now=NOON).buried(),
     "a page": a_page(tries=2, tries_alone=1, flags=FLAGS, updated_at=NOON),
@@ -91,6 +106,18 @@ def test_a_record_of_a_later_version_is_unreadable(name: str) -> None:
 def test_a_damaged_record_is_unreadable(kind: type[Any], data: bytes) -> None:
     with pytest.raises(UnreadableRecord):
         from_json(kind, data)
+
+
+def test_a_job_of_a_version_that_knew_webhooks_only_is_read_as_it_was_meant() -> None:
+    stored = json.loads(to_json(JOB.ended(RESULT, round_=1, now=NOON)))
+    for name in ("line", "outbox"):
+        del stored[name]
+    del stored["source"]["version"], stored["callbacks"][0]["channel"]
+
+    job = from_json(Job, json.dumps(stored))
+
+    assert job == JOB.ended(RESULT, round_=1, now=NOON)
+    assert job.callbacks[0].channel is Channel.WEBHOOK
 
 
 def test_a_field_of_a_later_version_that_keeps_the_schema_is_left_out() -> None:

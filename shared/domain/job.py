@@ -10,12 +10,9 @@ from enum import StrEnum
 from typing import NewType
 
 from shared.domain.callback import Callback, Channel
-from shared.domain.callback import CallbackAttempt as CallbackAttempt  # noqa: PLC0414
 from shared.domain.errors import Failure, IllegalMove, UnknownJob
 from shared.domain.options import Lane, Options
-from shared.domain.status import MOVES
-from shared.domain.status import UNFINISHED as UNFINISHED  # noqa: PLC0414
-from shared.domain.status import Status as Status  # noqa: PLC0414
+from shared.domain.status import MOVES, UNFINISHED, Status
 
 JobId = NewType("JobId", str)
 

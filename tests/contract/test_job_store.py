@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import IdempotencyConflict, IllegalMove, InvalidRequest, RenderTimeout, UnknownJob
-from shared.domain.job import CallbackAttempt, Job, JobId, Progress, Status
+from shared.domain.job import Job, JobId, Progress
 from shared.domain.page import Page
+from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobStore
 from shared.records import UnreadableRecord
 from tests.builders import a_cancelled_job, a_job, a_key, a_page, a_page_read, a_range, a_running_job
