@@ -7,6 +7,7 @@ does not say so, only the record is written: a finished page is never read again
 import logging
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,11 +17,12 @@ from gpu_worker.slots import Slots
 from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
 from shared.domain.job import Job
 from shared.domain.options import Lane
-from shared.domain.page import Page, PageImage, PageRead
+from shared.domain.page import Page, PageImage, PageRead, PageStatus
 from shared.layout import image_object, page_image, page_object
 from shared.pdf.sandbox import Document, RenderedPage, Sandbox
 from shared.ports.engine import OcrEngine
 from shared.records import from_json, to_json
+from shared.tracing import span
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def adopt(job: Job, page: Page, reading: Reading) -> bool:
 
 
 def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> None:
+    reading.platform.metrics.pages_ended.labels(PageStatus.FAILED).inc()
     log.warning("page failed", extra={"job_id": job.id, "page": page.number, "code": error.code})
     reading.platform.store.update_page(
         job.id, page.number, lambda each: each.failed(error.failure, round_=page.round, now=reading.now())
@@ -74,15 +77,24 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
         if not reading.platform.store.get(job.id).is_live or not _started(job, page, reading):
             return _settled()
         try:
-            rendered = document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+            rendered = _rendered(job, page, document, reading)
         except PageError as error:
             fail(job, page, error, reading)
             return _settled()
         undo.callback(rendered.close)
         read = reading.engine.submit(rendered.image, job.options, job.lane or Lane.BULK)
-        finished = reading.finishers.submit(_finish, job, page, rendered, read, reading)
+        finished = reading.finishers.submit(copy_context().run, _finish, job, page, rendered, read, reading)
         undo.pop_all()
         return finished
+
+
+def _rendered(job: Job, page: Page, document: Document, reading: Reading) -> RenderedPage:
+    with reading.platform.metrics.render_seconds.time(), span("render page", attributes=_named(job, page)):
+        return document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+
+
+def _named(job: Job, page: Page) -> dict[str, str | int]:
+    return {"job_id": job.id, "page": page.number}
 
 
 def _started(job: Job, page: Page, reading: Reading) -> bool:
@@ -94,8 +106,13 @@ def _started(job: Job, page: Page, reading: Reading) -> bool:
 
 
 def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
+    metrics = reading.platform.metrics
     try:
-        with rendered:
+        with (
+            rendered,
+            metrics.page_seconds.labels(reading.engine.settings.name).time(),
+            span("read page", attributes=_named(job, page)),
+        ):
             _commit(job, page, rendered.image, read.result(), reading)
     except PageError as error:
         fail(job, page, error, reading)
@@ -125,6 +142,7 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
 
 
 def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> None:
+    reading.platform.metrics.pages_ended.labels(PageStatus.DONE).inc()
     reading.platform.store.update_page(
         job.id, page.number, lambda each: each.done(read, round_=page.round, now=reading.now())
     )

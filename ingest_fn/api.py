@@ -4,10 +4,15 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from ingest_fn import problems, routes_batches, routes_infer, routes_jobs, routes_pages, routes_service, routes_uploads
 from ingest_fn.body_limit import BodyLimit
 from ingest_fn.context import Context, same_origin
+from ingest_fn.traced import Traced
+
+_NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False)
+"""FastAPI's own would tell collectors of paths, queries and exceptions' texts; `Traced` tells of none."""
 
 
 def api(context: Context) -> FastAPI:
@@ -18,12 +23,14 @@ def api(context: Context) -> FastAPI:
         dependencies=[Depends(same_origin)],
         docs_url=None,
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.context = context
     problems.install(app)
     for module in (routes_service, routes_infer, routes_uploads, routes_jobs, routes_pages, routes_batches):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, largest_file=context.platform.settings.max_bytes)
+    app.add_middleware(Traced)
     _describe_bodies(app)
     return app
 

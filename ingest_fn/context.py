@@ -1,18 +1,18 @@
 """What every route is given, and who is asking."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol, cast
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from ingest_fn.submit import NewId
+from ingest_fn.guards import guards
+from ingest_fn.submit import NewId, new_id
 from shared.domain.errors import CrossOrigin, UnknownJob
 from shared.domain.job import Job, JobId
 from shared.net.guard import Guard
-from shared.wiring import Platform
+from shared.wiring import Links, Platform
 
 TENANT = "default"
 """Without API keys there is one tenant, whose name is in every key and upload all the same."""
@@ -20,14 +20,6 @@ TENANT = "default"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Links(Protocol):
-    """Checks the links that the object store of this installation signed."""
-
-    def allows(self, name: str, *, expires: int, signature: str) -> bool: ...
-
-    def allows_upload(self, name: str, *, expires: int, max_bytes: int, signature: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +38,10 @@ class Context:
     only_loopback: bool = False
 
 
-def new_id() -> str:
-    """Return a job's id: 122 random bits, so that knowing one tells nothing of another."""
-    return uuid.uuid4().hex
-
-
 def context(platform: Platform, *, links: Links | None, only_loopback: bool = False) -> Context:
     """Return what the API needs on this platform, under the settings' address policy."""
     settings, store, objects, clock = platform.settings, platform.store, platform.objects, platform.clock
-    sources = Guard(allowed=settings.fetch_allow)
-    callbacks = Guard(allowed=settings.fetch_allow, allow_http=settings.callback_allow_http, tls=sources.tls)
+    sources, callbacks = guards(settings)
     checks = {
         "store": lambda: store.overdue(now=clock.now(), limit=1),
         "objects": objects.check,

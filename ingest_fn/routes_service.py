@@ -8,10 +8,11 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from ingest_fn.context import Ctx
 from shared.domain.errors import PagemillError
+from shared.metrics import CONTENT_TYPE
 
 router = APIRouter()
 
@@ -33,6 +34,12 @@ def ready(context: Ctx) -> JSONResponse:
             missing[name] = error.public
     body: dict[str, Any] = {"status": "unavailable", "missing": missing} if missing else {"status": "ready"}
     return JSONResponse(body, status_code=503 if missing else 200)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(context: Ctx) -> PlainTextResponse:
+    """The figures of the process that answers, as Prometheus scrapes them."""
+    return PlainTextResponse(context.platform.metrics.exposed(), media_type=CONTENT_TYPE)
 
 
 @router.get("/", response_class=HTMLResponse, include_in_schema=False)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
@@ -61,6 +62,11 @@ class Upload:
 
 
 NewId = Callable[[], str]
+
+
+def new_id() -> str:
+    """Return a job's id: 122 random bits, so that knowing one tells nothing of another."""
+    return uuid.uuid4().hex
 
 
 def submit_url(submission: Submission, url: str, *, platform: Platform, new_id: NewId) -> Submitted:

@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from ingest_fn.submit import Submission
+from local.google import emulators, up
 from local.options import reading_options
 from local.remote import cancel, list_jobs, result, status, submit
 from shared.config import Settings, SettingsError, explain, read_settings
 from shared.domain.errors import PagemillError
 from shared.domain.options import Extra, Options, Tables
 from shared.logs import set_up_logging
+from shared.observe import observe
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -79,18 +81,19 @@ def serve() -> None:
     from local.serve import serve  # noqa: PLC0415 - as above
 
     settings = _settings()
-    set_up_logging(settings.log_level)
+    observe(settings, service="serve")
     serve(settings)
 
 
 @cli.command()
 def worker() -> None:
-    """Run one more worker beside a server on the same data folder."""
-    from local.serve import work  # noqa: PLC0415 - as above
+    """Run one more worker: beside a server on the same data folder, or for the services of Google Cloud."""
+    from gpu_worker.main import work  # noqa: PLC0415 - as above
 
     settings = _settings()
-    set_up_logging(settings.log_level)
-    work(settings)
+    observe(settings, service="worker")
+    where = settings.data if settings.platform == "embedded" else settings.project
+    work(settings, ready=lambda: click.echo(f"pagemill works on {where}"))
 
 
 @cli.command()
@@ -101,7 +104,7 @@ def config(reveal: bool) -> None:
     for each in explain(settings, os.environ):
         click.echo(f"{each.name:32} {each.value or '-':40} {each.origin:12} {each.doc}")
     if reveal:
-        from local.system import callback_secrets  # noqa: PLC0415 - as above
+        from notifier.parts import callback_secrets  # noqa: PLC0415 - as above
         from shared.sealing import Sealer, key_of  # noqa: PLC0415 - as above
 
         for secret in callback_secrets(settings, Sealer(key_of(settings.data))):
@@ -115,5 +118,5 @@ def _submission(
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
 
 
-for _command in (submit, status, result, cancel, list_jobs):
+for _command in (submit, status, result, cancel, list_jobs, emulators, up):
     cli.add_command(_command)

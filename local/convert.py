@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ingest_fn.context import new_id
-from ingest_fn.submit import Submission, Upload, sha256_of, submit_upload, submit_url
+from ingest_fn.submit import Submission, Upload, new_id, sha256_of, submit_upload, submit_url
 from local.system import System
 from shared.config import Settings
 from shared.domain.job import Job, JobId, Progress

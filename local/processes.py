@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,15 +64,23 @@ class Process:
         self._process.terminate()
 
     def wait(self, until: float) -> bool:
-        """Wait until the monotonic time `until` for its end; kill it, with its children, where it does not come."""
+        """Wait until the monotonic time `until` for its end; False where it did not come and it was killed.
+
+        Nothing of its group is left then.
+        """
         try:
             self._process.wait(timeout=max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # Not waited for yet, so the number is still its own.
-            os.killpg(self.pid, signal.SIGKILL)
+            self.kill_group()
             self._process.wait()
             return False
+        self.kill_group()
         return True
+
+    def kill_group(self) -> None:
+        """Kill it and what it started: its server's children would outlive it, and keep its port."""
+        with suppress(ProcessLookupError, PermissionError):  # some systems call a group of the dead a stranger's
+            os.killpg(self.pid, signal.SIGKILL)
 
     def said(self) -> str:
         """Return what it wrote so far, the beginning where that is much; nothing of who wrote to the log before."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from local.processes import Command, Process, ProcessFailed, stop
 
-_POLL_SECONDS = 0.05
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -51,7 +49,7 @@ class _Running:
 
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
-    """Everything happens in `step`, in the caller's thread. `tell` hears of each death, in a sentence."""
+    """Everything happens in `step`, which the caller calls again and again. `tell` hears of each death."""
 
     parts: Sequence[Part]
     folder: Path
@@ -68,18 +66,13 @@ class Supervisor:
 
     @property
     def is_ready(self) -> bool:
+        """Whether every part is, at the same time."""
         return all(each.is_ready for each in self._all)
 
     @property
     def processes(self) -> Sequence[Process]:
         """Those that run or have just died, in the order of the parts."""
         return [each.process for each in self._all if each.process is not None]
-
-    def start(self) -> None:
-        """Return when every part is ready at the same time. Raises ProcessFailed."""
-        while not self.is_ready:
-            self.step()
-            time.sleep(_POLL_SECONDS)
 
     def step(self) -> None:
         """Notice what became ready or died, and start what is due, `at_once` at a time. Raises ProcessFailed."""
@@ -113,6 +106,7 @@ class Supervisor:
                 raise _gave_up(each.process, f"was not ready after {self.restarts.start_seconds:g} s")
 
     def _died(self, each: _Running, process: Process, now: float) -> None:
+        process.kill_group()
         each.deaths = 1 if now - each.since > self.restarts.soon else each.deaths + 1
         each.failed_starts += not each.is_ready
         if each.failed_starts >= self.restarts.tries:

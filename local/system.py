@@ -1,8 +1,6 @@
 """The whole pipeline in one process, on embedded adapters: prepare, workers, notifier and sweep as threads."""
 
-import base64
 import logging
-import random
 
 from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
@@ -12,26 +10,18 @@ from ingest_fn.prepare import Preparing, prepare
 from ingest_fn.sweep import sweep
 from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
-from notifier.deliver import Delivering, deliver
-from notifier.hosts import HostCap
+from notifier.deliver import deliver
+from notifier.parts import delivering
 from shared.config import Settings
 from shared.consume import Consumer, Periodic
 from shared.domain.messages import Message, PrepareDocument, RoundEnded, Topic
-from shared.domain.secret import Secret
-from shared.pdf.limits import Limits
-from shared.pdf.sandbox import Sandbox
-from shared.sealing import Sealer
-from shared.wiring import embedded
+from shared.wiring import embedded, sandbox
 
 log = logging.getLogger(__name__)
 
 _PREPARING = 8
 """Documents that are fetched and opened at the same time; most of that is waiting for their servers."""
 _DELIVERING = 8
-_A_HOST = 4
-"""Callbacks under way to one host: half of all, so that a host that hangs never delays the others."""
-_PARKED = 32
-"""Documents kept open for a moment after use, about 10 MB each: a worker goes on where `prepare` has opened."""
 _SWEEP_SECONDS = 1.0
 _SWEEP_UPLOADS_SECONDS = 3600.0
 _GRACE_SECONDS = 10.0
@@ -47,13 +37,7 @@ class System:
         only_loopback = settings.public_url is None and settings.host in LOOPBACK
         self.context = context(platform, links=self.embedded.files, only_loopback=only_loopback)
         self._preparing = Preparing(platform=platform, sandbox=self._sandbox, guard=self.context.sources)
-        self._delivering = Delivering(
-            platform=platform,
-            guard=self.context.callbacks,
-            secrets=callback_secrets(settings, platform.sealer),
-            hosts=HostCap(_A_HOST),
-            chance=random.random,
-        )
+        self._delivering = delivering(platform, self.context.callbacks)
         self._worker = Worker(platform, self._sandbox, engine(settings))
         dropping = Dropping(
             platform=platform,
@@ -69,9 +53,7 @@ class System:
         self._periodic = [
             Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic("sweep-batches", lambda: sweep_batches(dropping), seconds=_SWEEP_SECONDS, metrics=metrics),
-            Periodic(
-                "sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics
-            ),
+            Periodic("sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics),
         ]
 
     def start(self) -> None:
@@ -106,17 +88,3 @@ class System:
     def _deliver(self, message: Message) -> None:
         if isinstance(message, RoundEnded):
             deliver(message, self._delivering)
-
-
-def sandbox(settings: Settings) -> Sandbox:
-    return Sandbox(
-        Limits(open_seconds=settings.page_seconds, page_seconds=settings.page_seconds, max_pixels=settings.max_pixels),
-        parked=_PARKED,
-    )
-
-
-def callback_secrets(settings: Settings, sealer: Sealer) -> tuple[Secret, ...]:
-    """The operator's secrets, or else one of this installation's own: no callback is ever unsigned."""
-    if settings.callback_secret:
-        return settings.callback_secret
-    return (Secret("whsec_" + base64.b64encode(sealer.derived("callbacks")).decode()),)

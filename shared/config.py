@@ -167,6 +167,7 @@ class Settings:
     sealing_key: Secret | None = _setting(None, _sealing_key, "google: 32 bytes in base64 that seal passwords")
     push_audience: str | None = _setting(None, _text, "google: the audience of the tokens that pushes carry")
     push_account: str | None = _setting(None, _text, "google: the service account whose tokens pushes carry")
+    traces_url: str | None = _setting(None, _base_url, "collector of OpenTelemetry spans: OTLP over HTTP, …/v1/traces")
     log_level: str = _setting("INFO", _one_of(*LOG_LEVELS), "least severity that is logged")
 
     @property

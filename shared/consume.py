@@ -64,7 +64,7 @@ class Consumer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if _survived(self._turn, str(self._topic), self._metrics) is not None:
+            if survived(self._turn, str(self._topic), self._metrics) is not None:
                 self._stopping.wait(_TROUBLE_SECONDS)
 
     def _turn(self) -> None:
@@ -75,11 +75,7 @@ class Consumer:
                 self._settle(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
-        with self._metrics.message_seconds.labels(self._topic).time():
-            error = _survived(
-                lambda: handled(delivery.message, delivery.trace, self._handle), self._topic, self._metrics
-            )
-        self._metrics.messages.labels(self._topic, "acked" if error is None else "handed_back").inc()
+        error = attempted(delivery.message, delivery.trace, self._handle, topic=self._topic, metrics=self._metrics)
         match error:
             case None:
                 delivery.ack()
@@ -89,11 +85,20 @@ class Consumer:
                 delivery.hand_back()
 
 
-def handled(message: Message, trace: Mapping[str, str], handle: Callable[[Message], None]) -> None:
-    """Handle one message within a span of the trace that it came with."""
-    attributes = {"job_id": message.job_id}
-    with span(f"handle {type(message).__name__}", parent=trace, kind=SpanKind.CONSUMER, attributes=attributes):
-        handle(message)
+def attempted(
+    message: Message, trace: Mapping[str, str], handle: Callable[[Message], None], *, topic: Topic, metrics: Metrics
+) -> Exception | None:
+    """Handle one message within a span of the trace that it came with; return what stood in the way."""
+
+    def attempt() -> None:
+        attributes = {"job_id": message.job_id}
+        with span(f"handle {type(message).__name__}", parent=trace, kind=SpanKind.CONSUMER, attributes=attributes):
+            handle(message)
+
+    with metrics.message_seconds.labels(topic).time():
+        error = survived(attempt, topic, metrics)
+    metrics.messages.labels(topic, "acked" if error is None else "handed_back").inc()
+    return error
 
 
 class Periodic:
@@ -116,10 +121,10 @@ class Periodic:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
-            _survived(self._action, self._name, self._metrics)
+            survived(self._action, self._name, self._metrics)
 
 
-def _survived(action: Callable[[], object], name: str, metrics: Metrics) -> Exception | None:
+def survived(action: Callable[[], object], name: str, metrics: Metrics) -> Exception | None:
     """Return what `action` raised. The one place that catches everything: whatever happens, the loop lives on."""
     try:
         action()

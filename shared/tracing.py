@@ -43,6 +43,19 @@ def span(
         yield current
 
 
+def set_up_tracing(url: str, *, service: str) -> None:
+    """Send spans to a collector, in batches, from a thread; called by a process's `main`, once."""
+    # Spans are wanted by few, and the exporter takes a third of a second to import.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"pagemill-{service}"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)))
+    trace.set_tracer_provider(provider)
+
+
 class _Judged:
     def __init__(self, span: Span) -> None:
         self._span = span

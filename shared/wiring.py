@@ -1,6 +1,8 @@
 """Which adapters serve the ports. Two families are known in advance; this module chooses, nothing else does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.adapters.embedded.batches import SqliteBatchStore
 from shared.adapters.embedded.bus import SqliteBus
@@ -11,12 +13,17 @@ from shared.adapters.embedded.jobs import SqliteJobStore
 from shared.adapters.embedded.objects import FileObjectStore
 from shared.config import Settings
 from shared.metrics import Metrics
+from shared.pdf.limits import Limits
+from shared.pdf.sandbox import Sandbox
 from shared.ports.batches import BatchStore
 from shared.ports.bus import Bus
 from shared.ports.clock import Clock
 from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore
 from shared.sealing import Sealer, key_of
+
+_PARKED = 32
+"""Documents kept open for a moment after use, about 10 MB each: a worker goes on where `prepare` has opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,31 @@ class Platform:
     clock: Clock
     sealer: Sealer
     metrics: Metrics
+
+
+class Links(Protocol):
+    """Checks the links that an object store signed for its own server; one that is a service needs none."""
+
+    def allows(self, name: str, *, expires: int, signature: str) -> bool: ...
+
+    def allows_upload(self, name: str, *, expires: int, max_bytes: int, signature: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A platform of either family; `close` hands back and lets go of what it holds."""
+
+    platform: Platform
+    links: Links | None
+    close: Callable[[], None]
+
+
+def opened(settings: Settings, *, base_url: str) -> Opened:
+    """Open the platform that the settings name. `base_url` is where the embedded family's links to objects lead."""
+    if settings.platform == "embedded":
+        family = embedded(settings, base_url=base_url)
+        return Opened(platform=family.platform, links=family.files, close=family.close)
+    return google(settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +95,30 @@ def embedded(settings: Settings, *, base_url: str, clock: Clock | None = None) -
         metrics=Metrics(),
     )
     return Embedded(platform=platform, files=files, database=database)
+
+
+def google(settings: Settings) -> Opened:
+    """Connect to the services of Google Cloud, or to the emulators that the environment names."""
+    # The SDKs take a second to import, which the embedded family should not pay.
+    from shared.adapters.google.family import connected  # noqa: PLC0415
+
+    metrics = Metrics()
+    family = connected(settings, metrics=metrics)
+    platform = Platform(
+        settings=settings,
+        store=family.store,
+        batches=family.batches,
+        objects=family.objects,
+        bus=family.bus,
+        clock=SystemClock(),
+        sealer=family.sealer,
+        metrics=metrics,
+    )
+    return Opened(platform=platform, links=None, close=family.close)
+
+
+def sandbox(settings: Settings) -> Sandbox:
+    """Return the sandbox under the settings' limits; nothing is started yet."""
+    seconds = settings.page_seconds
+    limits = Limits(open_seconds=seconds, page_seconds=seconds, max_pixels=settings.max_pixels)
+    return Sandbox(limits, parked=_PARKED)

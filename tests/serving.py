@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import httpx
 
-from shared.domain.job import UNFINISHED
+from shared.domain.status import UNFINISHED
 
 ENDING_SECONDS = 60.0
 

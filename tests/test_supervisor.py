@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import Command, Process
-from local.supervisor import Part, ProcessFailed, Restarts, Supervisor
+from local.processes import Command, Process, ProcessFailed
+from local.supervisor import Part, Restarts, Supervisor
 from tests.serving import until
 
 QUICK = Restarts(first_pause=0.01, longest_pause=0.02, tries=3, start_seconds=10)
@@ -33,6 +33,12 @@ def supervising(folder: Path, *parts: Part, at_once: int = 2, restarts: Restarts
         supervisor.stop(seconds=0)
 
 
+def start(supervisor: Supervisor) -> None:
+    while not supervisor.is_ready:
+        supervisor.step()
+        time.sleep(0.01)
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -48,7 +54,7 @@ def test_a_part_that_dies_once_is_started_again_and_both_are_in_its_log(tmp_path
     told: list[str] = []
     supervisor = Supervisor(parts=[a_part("flaky", script)], folder=tmp_path, tell=told.append, restarts=QUICK)
 
-    supervisor.start()
+    start(supervisor)
     supervisor.stop(seconds=5)
 
     assert (tmp_path / "flaky.log").read_text() == "no luck\nready\n"
@@ -60,7 +66,7 @@ def test_a_part_that_never_starts_is_given_up_with_its_name_and_what_it_said(tmp
     words = r"(?s)^broken ended 3 times .* exit code 3\. .*no such bucket"
 
     with supervising(tmp_path, broken) as parts, pytest.raises(ProcessFailed, match=words):
-        parts.start()
+        start(parts)
 
     assert (tmp_path / "tries").read_text() == "x\n" * 3
 
@@ -73,19 +79,19 @@ def test_a_part_that_hangs_before_it_is_ready_is_given_up(tmp_path: Path) -> Non
         supervising(tmp_path, hanging, restarts=Restarts(start_seconds=0.2)) as parts,
         pytest.raises(ProcessFailed, match=words),
     ):
-        parts.start()
+        start(parts)
 
 
 def test_a_part_that_is_killed_again_and_again_after_it_was_ready_is_never_given_up(tmp_path: Path) -> None:
     with supervising(tmp_path, a_part("worker", "echo ready; exec sleep 60")) as parts:
         pids = []
         for _ in range(2 * QUICK.tries):
-            parts.start()
+            start(parts)
             pids.append(parts.processes[0].pid)
             os.kill(pids[-1], signal.SIGKILL)
             until(lambda: parts.processes[0].exit_code() is not None)
             parts.step()
-        parts.start()
+        start(parts)
 
         assert len({*pids, parts.processes[0].pid}) == 2 * QUICK.tries + 1
 
@@ -102,6 +108,22 @@ def test_what_an_earlier_life_said_makes_no_later_one_ready(tmp_path: Path) -> N
 
         assert not parts.is_ready
         assert parts.processes[0].exit_code() is None
+
+
+def test_children_that_outlive_a_part_are_gone_before_it_is_started_again(tmp_path: Path) -> None:
+    """A server's would keep its port."""
+    with supervising(
+        tmp_path, a_part("server", f"sleep 60 & echo $! >> {tmp_path}/children; echo ready; wait")
+    ) as parts:
+        start(parts)
+        os.kill(parts.processes[0].pid, signal.SIGKILL)
+        until(lambda: parts.processes[0].exit_code() is not None)
+        parts.step()
+        start(parts)
+
+        first, second = map(int, (tmp_path / "children").read_text().split())
+        until(lambda: not is_running(first))
+        assert is_running(second)
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -132,7 +154,7 @@ def test_a_stage_has_ended_before_the_next_is_asked_to(tmp_path: Path) -> None:
     first = [a_part(name, told(name), stage=0) for name in ("first", "also-first")]
 
     with supervising(tmp_path, a_part("last", told("last"), stage=1), *first) as parts:
-        parts.start()
+        start(parts)
         parts.stop(seconds=10)
 
     assert sorted((tmp_path / "ended").read_text().split()[:2]) == ["also-first", "first"]
@@ -143,7 +165,7 @@ def test_a_part_that_will_not_end_is_killed_with_its_children(tmp_path: Path) ->
     script = f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/child; echo ready; wait; sleep 60"
 
     with supervising(tmp_path, a_part("stubborn", script)) as parts:
-        parts.start()
+        start(parts)
         parts.stop(seconds=0.2)
 
         assert parts.processes[0].exit_code() == -signal.SIGKILL

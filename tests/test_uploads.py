@@ -13,8 +13,9 @@ import pytest
 from ingest_fn.rounds import delete
 from ingest_fn.submit import Submission, submit_object
 from ingest_fn.uploads import offer_upload, sweep_uploads
-from shared.domain.job import JobId, Status
+from shared.domain.job import JobId
 from shared.domain.messages import Topic
+from shared.domain.status import Status
 from shared.layout import upload_object
 from shared.pdf.sandbox import Sandbox
 from tests import samples
@@ -158,7 +159,8 @@ def test_a_link_ends_with_its_time(pipe: Pipeline, clock: ManualClock) -> None:
     query = dict(pair.split("=") for pair in urlsplit(offer.link.url).query.split("&"))
 
     def allows() -> bool:
-        return pipe.embedded.files.allows_upload(
+        assert pipe.opened.links is not None
+        return pipe.opened.links.allows_upload(
             upload_object("default", "0123"),
             expires=int(query["expires"]),
             max_bytes=int(query["max_bytes"]),

@@ -5,17 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from shared.ports.batches import BatchStore
 from shared.ports.bus import Bus
 from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore
-from tests.contract.families import EmbeddedFamily, Family
+from tests.contract.families import EmbeddedFamily, Family, GoogleFamily
 
-FAMILIES: Mapping[str, Callable[[Path], Family]] = {"embedded": EmbeddedFamily}
+
+def _google(_: Path, request: pytest.FixtureRequest) -> Family:
+    request.getfixturevalue("google")
+    return GoogleFamily()
+
+
+FAMILIES: Mapping[str, Callable[[Path, pytest.FixtureRequest], Family]] = {
+    "embedded": lambda folder, _: EmbeddedFamily(folder),
+    "google": _google,
+}
 
 
 @pytest.fixture(params=FAMILIES)
 def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
-    family = FAMILIES[request.param](tmp_path)
+    family = FAMILIES[request.param](tmp_path, request)
     yield family
     family.close()
 
@@ -23,6 +33,11 @@ def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
 @pytest.fixture
 def store(family: Family) -> JobStore:
     return family.store
+
+
+@pytest.fixture
+def batches(family: Family) -> BatchStore:
+    return family.batches
 
 
 @pytest.fixture

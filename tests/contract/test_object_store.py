@@ -2,6 +2,8 @@
 
 import io
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +13,11 @@ from tests.contract.families import Family
 from tests.racing import race
 
 NAME = "jobs/1/pages/0001.json"
+UPLOAD = "uploads/acme/1"
 LARGE = 3 << 20
+LARGER = 9 << 20
+"""Than what any store would take in one piece."""
+HOUR = timedelta(hours=1)
 
 
 def names(objects: ObjectStore, prefix: str) -> set[str]:
@@ -32,8 +38,9 @@ def test_an_empty_object_is_an_object(objects: ObjectStore) -> None:
     assert objects.read(NAME) == b""
 
 
-def test_a_stream_is_stored_whole_from_where_it_stands(objects: ObjectStore) -> None:
-    content = os.urandom(LARGE)
+@pytest.mark.parametrize("size", [0, 1, LARGE, LARGER])
+def test_a_stream_is_stored_whole_from_where_it_stands(objects: ObjectStore, size: int) -> None:
+    content = os.urandom(size)
     stream = io.BytesIO(b"head" + content)
     stream.seek(4)
 
@@ -114,6 +121,8 @@ def test_what_is_not_there_is_unknown(objects: ObjectStore, name: str) -> None:
         objects.read(name)
     with pytest.raises(UnknownObject):
         objects.open(name)
+    with pytest.raises(UnknownObject):
+        objects.version(name)
     with pytest.raises(UnknownObject):
         objects.copy(name, "jobs/2/copy")
     assert objects.erase(name) == 0
@@ -226,7 +235,10 @@ def test_a_name_that_tries_to_escape_is_refused_and_touches_nothing(objects: Obj
         lambda: objects.erase(name),
         lambda: objects.erase(f"{name}/"),
         lambda: objects.expire(f"{name}/", before=datetime.now(UTC)),
-        lambda: objects.link(name, timedelta(hours=1)),
+        lambda: objects.link(name, HOUR),
+        lambda: objects.upload_link(name, HOUR, max_bytes=1),
+        lambda: objects.version(name),
+        lambda: objects.uri(name),
     ):
         with pytest.raises(ValueError, match="name"):
             refused()
@@ -243,21 +255,152 @@ def test_a_prefix_ends_with_a_slash(objects: ObjectStore) -> None:
 def test_a_link_serves_its_object_until_its_time_is_over(family: Family) -> None:
     family.objects.create(NAME, b"content")
 
-    link = family.objects.link(NAME, timedelta(hours=1))
+    link = family.objects.link(NAME, HOUR)
 
     assert family.serves(link)
-    family.pass_time(timedelta(minutes=59))
-    assert family.serves(link)
-    family.pass_time(timedelta(minutes=1))
-    assert not family.serves(link)
+    assert family.serves(link, later=timedelta(minutes=59))
+    assert not family.serves(link, later=HOUR)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("0001.json", "0002.json"), ("jobs/1", "jobs/2"), ("expires=", "expires=9"), ("signature=", "signature=%C3%A9")],
-)
-def test_a_link_that_was_changed_serves_nothing(family: Family, old: str, new: str) -> None:
-    link = family.objects.link(NAME, timedelta(hours=1))
-    assert old in link
+def changed(link: str) -> Iterator[str]:
+    """The link with another name, and with each value of its query changed, one at a time."""
+    yield link.replace("0001.json", "0002.json")
+    yield link.replace("jobs/1", "jobs/2")
+    before, _, query = link.partition("?")
+    pairs = query.split("&")
+    for index, pair in enumerate(pairs):
+        name, _, value = pair.partition("=")
+        digit = "9" if value.isdecimal() else "%C3%A9"
+        yield f"{before}?{'&'.join([*pairs[:index], f'{name}={digit}{value}', *pairs[index + 1 :]])}"
 
-    assert not family.serves(link.replace(old, new))
+
+def test_a_link_that_was_changed_serves_nothing(family: Family) -> None:
+    family.objects.create(NAME, b"content")
+    family.objects.create("jobs/1/pages/0002.json", b"another")
+    link = family.objects.link(NAME, HOUR)
+
+    for other in changed(link):
+        assert other != link
+        assert not family.serves(other), other
+
+
+def test_an_upload_link_takes_an_upload_until_its_time_is_over(family: Family) -> None:
+    link = family.objects.upload_link(UPLOAD, HOUR, max_bytes=10)
+
+    assert not family.takes(link, b"content", later=HOUR)
+    assert not family.objects.exists(UPLOAD)
+    assert family.takes(link, b"content", later=timedelta(minutes=59))
+    assert family.objects.read(UPLOAD) == b"content"
+
+
+def test_an_upload_link_takes_one_upload(family: Family) -> None:
+    link = family.objects.upload_link(UPLOAD, HOUR, max_bytes=10)
+    family.takes(link, b"first")
+
+    assert not family.takes(link, b"second")
+
+    assert family.objects.read(UPLOAD) == b"first"
+
+
+def test_an_upload_link_takes_no_more_than_was_agreed(family: Family) -> None:
+    link = family.objects.upload_link(UPLOAD, HOUR, max_bytes=10)
+
+    assert not family.takes(link, b"x" * 11)
+    assert not family.objects.exists(UPLOAD)
+    assert family.takes(link, b"x" * 10)
+
+
+def test_an_upload_link_that_was_changed_takes_nothing(family: Family) -> None:
+    link = family.objects.upload_link("uploads/jobs/1/0001.json", HOUR, max_bytes=10)
+
+    for other in changed(link.url):
+        assert not family.takes(replace(link, url=other), b"content"), other
+    for name in link.headers:
+        more = {**link.headers, name: "0,99"}
+        assert not family.takes(replace(link, headers=more), b"content"), name
+    assert names(family.objects, "uploads/") == set()
+
+
+def test_links_of_one_kind_are_none_of_the_other(family: Family) -> None:
+    family.objects.create(UPLOAD, b"content")
+
+    upload = family.objects.upload_link(UPLOAD, HOUR, max_bytes=10)
+
+    assert not family.serves(upload.url)
+
+
+STRANGE_NAMES = [
+    *("inbox/acme/Bericht (Entwurf) 50%.pdf", "inbox/acme/é/日本語.pdf", "inbox/a+b&c=d;e,f", "inbox/x?y#z", "inbox/ "),
+    *("inbox/%2e%2e/x", "inbox/..x", "inbox/~", 'inbox/"<>*|[]{}^`$', "inbox/" + "é" * 100, "jobs/\u2024\u2024/x"),
+]
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES, ids=lambda name: ascii(name)[:30])
+def test_whatever_a_file_is_called_it_is_an_object_like_any_other(family: Family, name: str) -> None:
+    objects = family.objects
+
+    assert objects.create(name, b"content")
+
+    assert objects.exists(name)
+    assert objects.read(name) == b"content"
+    with objects.open(name, version=objects.version(name)) as file:
+        assert file.read() == b"content"
+    assert names(objects, f"{name.partition('/')[0]}/") == {name}
+    assert objects.named(objects.uri(name)) == name
+    assert family.serves(objects.link(name, HOUR))
+    assert objects.copy(name, "jobs/copy")
+    assert objects.erase(name) == 1
+    assert not objects.exists(name)
+
+
+SEGMENTS = ("jobs", "cache", "inbox", "uploads", "outbox")
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_wherever_an_object_is_kept_it_is_found_under_its_name(objects: ObjectStore, segment: str) -> None:
+    for other in SEGMENTS:
+        objects.create(f"{other}/acme/1", other.encode())
+
+    assert objects.read(f"{segment}/acme/1") == segment.encode()
+    assert names(objects, f"{segment}/") == {f"{segment}/acme/1"}
+    assert objects.copy(f"{segment}/acme/1", "kept/1")
+    assert objects.erase(f"{segment}/") == 1
+    assert sum(len(names(objects, f"{other}/")) for other in SEGMENTS) == len(SEGMENTS) - 1
+
+
+def test_a_uri_names_its_object_and_no_other_means_one(objects: ObjectStore) -> None:
+    uri = objects.uri("inbox/acme/a.pdf")
+
+    assert uri.startswith("gs://")
+    assert objects.named(uri) == "inbox/acme/a.pdf"
+    for other in (
+        "inbox/acme/a.pdf",
+        "gs://",
+        "gs://elsewhere/inbox/acme/a.pdf",
+        f"{uri}/",
+        f"{uri}/../b",
+        uri[3:],
+        "",
+    ):
+        assert objects.named(other) is None, other
+
+
+def test_a_version_is_of_one_object_whatever_else_has_its_name(objects: ObjectStore) -> None:
+    objects.create(NAME, b"first")
+    first = objects.version(NAME)
+    objects.erase(NAME)
+    objects.create(NAME, b"second")
+
+    assert objects.version(NAME) == objects.version(NAME) != first
+    with objects.open(NAME, version=objects.version(NAME)) as file:
+        assert file.read() == b"second"
+    with pytest.raises(UnknownObject):
+        objects.open(NAME, version=first)
+
+
+@pytest.mark.parametrize("version", ["", "x", "0", "-1", "1" * 40, "é"])
+def test_what_was_never_a_version_opens_nothing(objects: ObjectStore, version: str) -> None:
+    objects.create(NAME, b"content")
+
+    with pytest.raises(UnknownObject):
+        objects.open(NAME, version=version)

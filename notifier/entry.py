@@ -1,0 +1,47 @@
+"""How functions-framework serves the notifier: `functions-framework --target notify`, pushed to by Pub/Sub."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, cast
+
+import functions_framework.aio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.functions import AtStart
+
+if TYPE_CHECKING:
+    from shared.push import PushEnd
+
+_Handler = Callable[[Request], Awaitable[Response]]
+_http = cast("Callable[[_Handler], _Handler]", functions_framework.aio.http)
+
+
+@_http
+async def notify(request: Request) -> Response:
+    """A round ended: tell whoever is to be told."""
+    from shared.push import take_push  # noqa: PLC0415 - this target's alone
+
+    return await take_push(request, await run_in_threadpool(_end))
+
+
+def _built() -> "PushEnd":
+    # What only this target needs is imported when it starts.
+    from notifier.deliver import deliver  # noqa: PLC0415
+    from notifier.parts import delivering  # noqa: PLC0415
+    from shared.domain.messages import Message, RoundEnded, Topic  # noqa: PLC0415
+    from shared.functions import opened_function  # noqa: PLC0415
+    from shared.push import push_end  # noqa: PLC0415
+
+    platform = opened_function(os.environ, target="notify").platform
+    parts = delivering(platform)
+
+    def handle(message: Message) -> None:
+        if isinstance(message, RoundEnded):
+            deliver(message, parts)
+
+    return push_end(platform, Topic.OUTCOMES, handle)
+
+
+_end = AtStart("notify", _built)

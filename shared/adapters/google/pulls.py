@@ -1,0 +1,94 @@
+"""Pulls in flight. One that found nothing in time stays open for whoever asks next.
+
+A pull that is broken off at the wrong moment takes its messages with it, for as long as a lease: so each lives long,
+and is broken off only when the bus closes.
+"""
+
+import threading
+from collections import defaultdict
+
+import grpc
+from google.api_core.gapic_v1.routing_header import to_grpc_metadata
+from google.pubsub_v1.types import PullRequest, PullResponse, ReceivedMessage
+
+from shared.adapters.google.errors import google_errors
+
+_OPEN_SECONDS = 60.0
+_METHOD = "/google.pubsub.v1.Subscriber/Pull"
+
+
+class Pulls:
+    """The SDK's own `pull` cannot be left open, so this one speaks to the channel itself."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._pull = channel.unary_unary(
+            _METHOD, request_serializer=PullRequest.serialize, response_deserializer=PullResponse.deserialize
+        )
+        self._lock = threading.Lock()
+        self._idle: defaultdict[tuple[str, int], list[grpc.Future]] = defaultdict(list)
+        self._waited_for: set[grpc.Future] = set()
+        self._closed = False
+
+    def received(self, subscription: str, limit: int, *, wait: float) -> list[ReceivedMessage]:
+        """Return what comes within `wait` seconds, nothing once it is closed. Raises Unavailable."""
+        call = self._taken(subscription, limit)
+        if call is None:
+            return []
+        try:
+            with google_errors("pull"):
+                return _messages(call, wait)
+        except grpc.FutureTimeoutError:
+            return self._put_back(subscription, limit, call)
+        except grpc.FutureCancelledError:
+            return []
+        finally:
+            self._waited_for.discard(call)
+
+    def close(self) -> list[tuple[str, ReceivedMessage]]:
+        """Break off what is open; return, with their subscription, messages that came and nobody asked for."""
+        with self._lock:
+            self._closed = True
+            idle = [(subscription, call) for (subscription, _), calls in self._idle.items() for call in calls]
+            waited_for = list(self._waited_for)
+            self._idle.clear()
+        for call in (*waited_for, *(call for _, call in idle)):
+            call.cancel()
+        return [(subscription, message) for subscription, call in idle for message in _left_over(call)]
+
+    def _taken(self, subscription: str, limit: int) -> grpc.Future | None:
+        with self._lock:
+            if self._closed:
+                return None
+            idle = self._idle[subscription, limit]
+            call = idle.pop() if idle else self._opened(subscription, limit)
+            self._waited_for.add(call)
+        return call
+
+    def _opened(self, subscription: str, limit: int) -> grpc.Future:
+        request = PullRequest(subscription=subscription, max_messages=limit)
+        metadata = [to_grpc_metadata([("subscription", subscription)])]
+        return self._pull.future(request, timeout=_OPEN_SECONDS, metadata=metadata)
+
+    def _put_back(self, subscription: str, limit: int, call: grpc.Future) -> list[ReceivedMessage]:
+        """Leave the call to the next who asks; where there will be none, return what it brought after all."""
+        with self._lock:
+            if not self._closed:
+                self._idle[subscription, limit].append(call)
+                return []
+        call.cancel()
+        return _left_over(call)
+
+
+def _messages(call: grpc.Future, wait: float) -> list[ReceivedMessage]:
+    """Raises grpc.RpcError, FutureTimeoutError and FutureCancelledError."""
+    try:
+        return list(call.result(timeout=wait).received_messages)
+    except grpc.RpcError as error:
+        if isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return []  # so it ends where nothing comes
+        raise
+
+
+def _left_over(call: grpc.Future) -> list[ReceivedMessage]:
+    """Return what an open call brought before it was broken off."""
+    return [] if call.cancelled() or call.exception() is not None else list(call.result().received_messages)

@@ -1,0 +1,75 @@
+"""What Pub/Sub posts to a function: the envelope around a message, and the token that says who posts."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.auth import jwt
+
+from shared.adapters.google.certificates import Certificates
+from shared.adapters.google.traces import trace_of
+from shared.domain.errors import Unauthorized
+from shared.domain.messages import MalformedMessage, Message, from_bytes
+
+_ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
+_CLOCKS_APART = 10
+"""Seconds that a token may seem to come from the future, or from just before now."""
+_LONGEST_TOKEN = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """`attempt` is None where the subscription counts none."""
+
+    message: Message
+    trace: Mapping[str, str]
+    message_id: str
+    attempt: int | None
+
+
+def pushed(body: bytes) -> Push:
+    """Take the message out of what was posted. Raises MalformedMessage."""
+    try:
+        envelope = json.loads(body)
+        message = envelope["message"]
+        data = base64.b64decode(message.get("data", ""), validate=True)
+        attributes, attempt = message.get("attributes") or {}, envelope.get("deliveryAttempt")
+        return Push(
+            message=from_bytes(data),
+            trace=trace_of(attributes),
+            message_id=str(message.get("messageId", "")),
+            attempt=attempt if isinstance(attempt, int) else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise MalformedMessage(f"{len(body)} bytes: {type(error).__name__}") from error
+
+
+class OidcVerifier:
+    """Checks that a push comes from our own subscription: its service account signed in for our audience."""
+
+    def __init__(self, *, audience: str, account: str, certificates: Certificates | None = None) -> None:
+        self._audience, self._account = audience, account
+        self._certificates = certificates or Certificates()
+
+    def check(self, authorization: str | None) -> None:
+        """`authorization` is the header. Raises Unauthorized; Unavailable where Google's certificates can't be had."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not 0 < len(token) <= _LONGEST_TOKEN:
+            raise Unauthorized("no bearer token")
+        claims = self._verified(token)
+        if claims.get("iss") not in _ISSUERS:
+            raise Unauthorized("another issuer")
+        if claims.get("email") != self._account or claims.get("email_verified") is not True:
+            raise Unauthorized("another account")
+
+    def _verified(self, token: str) -> Mapping[str, Any]:
+        try:
+            certificates = self._certificates.for_key(jwt.decode_header(token).get("kid"))
+            claims: Mapping[str, Any] = jwt.decode(
+                token, certs=certificates, audience=self._audience, clock_skew_in_seconds=_CLOCKS_APART
+            )
+        except (ValueError, TypeError) as error:
+            raise Unauthorized(f"token: {type(error).__name__}") from error
+        return claims

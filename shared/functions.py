@@ -1,0 +1,48 @@
+"""What the functions have in common as functions-framework runs them: their parts are built at start."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from shared.wiring import Opened
+
+T = TypeVar("T")
+
+
+class AtStart(Generic[T]):
+    """Builds what one function needs, once, in the process that serves it.
+
+    functions-framework imports every entry point and then forks the process that serves one of them. What holds
+    connections must not cross that fork (gRPC does not survive it), and should be there before the first request: so it
+    is built as soon as the process was forked, and a request that comes earlier waits.
+    """
+
+    def __init__(self, target: str, build: Callable[[], T]) -> None:
+        self._target, self._build = target, build
+        self._lock = threading.Lock()
+        self._built: T | None = None
+        os.register_at_fork(after_in_child=self._begin)
+
+    def __call__(self) -> T:
+        """Raises what building raises; the next call tries again."""
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    def _begin(self) -> None:
+        if os.environ.get("FUNCTION_TARGET") == self._target:
+            threading.Thread(target=self, name=f"start-{self._target}", daemon=True).start()
+
+
+def opened_function(environment: Mapping[str, str], *, target: str) -> "Opened":
+    """Read the settings, set up logs and spans, and open the platform that the settings name. Raises SettingsError."""
+    from shared.config import read_settings  # noqa: PLC0415 - as all that is heavy, when the function starts
+    from shared.observe import observe  # noqa: PLC0415
+    from shared.wiring import opened  # noqa: PLC0415
+
+    settings = read_settings(environment)
+    observe(settings, service=target)
+    return opened(settings, base_url=settings.public_url or f"http://{settings.host}:{settings.port}")
