@@ -72,6 +72,8 @@ class Family(Protocol):
     def damage_job(self, job_id: str) -> None:
         """Make the stored job one that nobody can read."""
 
+    def damage_batch(self, batch_id: str) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -128,6 +130,10 @@ class EmbeddedFamily:
     def damage_job(self, job_id: str) -> None:
         with self.database.write() as connection:
             connection.execute("UPDATE jobs SET body = '{' WHERE id = ?", (job_id,))
+
+    def damage_batch(self, batch_id: str) -> None:
+        with self.database.write() as connection:
+            connection.execute("UPDATE batches SET body = '{' WHERE id = ?", (batch_id,))
 
     def close(self) -> None:
         for bus in self._buses:
@@ -200,6 +206,9 @@ class GoogleFamily:
 
     def damage_job(self, job_id: str) -> None:
         self.clients.firestore.document(f"jobs/{job_id}").update({"body": "{"})
+
+    def damage_batch(self, batch_id: str) -> None:
+        self.clients.firestore.document(f"batches/{batch_id}").update({"body": "{"})
 
     def close(self) -> None:
         for bus in self._buses:

@@ -61,6 +61,23 @@ def test_a_job_that_nobody_added_is_unknown(store: JobStore) -> None:
     assert store.progress(NOBODY) == Progress()
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "__x__", "é", "x" * 3000, "a b", "~nobody"])
+def test_an_id_that_no_job_can_have_is_unknown(store: JobStore, name: str) -> None:
+    job_id = JobId(name)
+
+    with pytest.raises(UnknownJob):
+        store.get(job_id)
+    with pytest.raises(UnknownJob):
+        store.update(job_id, checked)
+    with pytest.raises(UnknownJob):
+        store.update_page(job_id, 1, lambda page: page)
+    with pytest.raises(UnknownJob):
+        store.update_range(job_id, name, lambda range_: range_)
+    assert (store.pages(job_id), store.ranges(job_id), store.attempts(job_id)) == ((), (), ())
+    assert store.progress(job_id) == Progress()
+    store.forget(job_id, tombstone=False)
+
+
 def test_a_key_finds_the_job_that_it_started(store: JobStore) -> None:
     job, _ = store.add(a_job(), a_key())
 
@@ -184,6 +201,19 @@ def test_a_listing_is_of_one_status_or_one_batch(store: JobStore) -> None:
     assert set(found(store, batch="one")) == {"queued", "cancelled"}
     assert found(store, batch="one", status=Status.CANCELLED) == ["cancelled"]
     assert found(store, batch="three") == []
+
+
+def test_a_batch_counts_its_jobs_by_what_became_of_them(store: JobStore) -> None:
+    for index in range(3):
+        store.add(a_job(f"queued{index}", batch="one"), None)
+    store.add(a_cancelled_job("cancelled", batch="one"), None)
+    store.add(a_job("two", batch="two"), None)
+    store.add(a_job("other", batch="one", tenant="other"), None)
+    store.update(store.add(a_job("erased", batch="one"), None)[0].id, lambda job: job.erased(now=NOON))
+
+    assert store.count("acme", batch="one") == {Status.QUEUED: 3, Status.CANCELLED: 1}
+    assert store.count("other", batch="one") == {Status.QUEUED: 1}
+    assert store.count("acme", batch="three") == {}
 
 
 def test_a_listing_follows_what_a_job_becomes(store: JobStore) -> None:
