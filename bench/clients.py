@@ -25,6 +25,10 @@ class Client:
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         return str(self._asked("POST", "/infer", body, headers)["job_id"])
 
+    def submit_url(self, url: str) -> str:
+        body = json.dumps({"pdf_url": url}).encode()
+        return str(self._asked("POST", "/infer", body, {"Content-Type": "application/json"})["job_id"])
+
     def ended(self, job_id: str) -> str:
         """Wait until the job has ended; return its status."""
         while True:
@@ -40,13 +44,11 @@ class Client:
         return answer
 
 
-def finished(client: Client, document: bytes) -> float:
-    """Seconds from the POST until the job was seen finished."""
-    started = time.perf_counter()
-    status = client.ended(client.submit(document))
+def finished(client: Client, job_id: str) -> None:
+    """Wait until the job is seen finished."""
+    status = client.ended(job_id)
     if status != "finished":
         raise RuntimeError(f"the job ended as {status}")
-    return time.perf_counter() - started
 
 
 def at_once(count: int, seconds: float, work: Callable[[], object]) -> float:
