@@ -47,7 +47,12 @@ def up(workers: int, port: int | None, data: Path | None) -> None:
     """Run the system as on Google Cloud, on emulators: functions and workers, each a process.
 
     Starts again what dies, until Ctrl-C. Nothing is kept: all that the emulators hold ends with them.
-    """
+
+    Drop a document, with the address that is printed for the inbox:
+
+    \b
+    curl --data-binary @FILE 'ADDRESS/upload/storage/v1/b/BUCKET/o?uploadType=media&name=inbox/TENANT/NAME'
+    """  # noqa: D301 - click's own mark, for a paragraph that it leaves as it is
     from local.up import up as run  # noqa: PLC0415 - only what this command needs
 
     wanted = read_settings(os.environ).port if port is None else port

@@ -41,6 +41,7 @@ def up(environment: Mapping[str, str], folder: Path, *, workers: int, port: int)
     own = project_settings(environment)
     settings = read_settings(own)
     _check_source()
+    _ports(port)  # what would stop us later should do so before anything is started
     with suppress(KeyboardInterrupt), alone(folder), emulators(folder, settings, events=True) as running:
         ports = _ports(port)
         public = {"PAGEMILL_PUBLIC_URL": settings.public_url or f"http://{HOST}:{ports['submit']}"}
