@@ -9,7 +9,7 @@ from google.cloud.firestore_v1.client import Client
 
 from shared.adapters.google.calls import SECONDS
 from shared.adapters.google.documents import Documents
-from shared.adapters.google.kinds import BATCH, document_id, is_document_id
+from shared.adapters.google.kinds import BATCH, document_id, field, is_document_id
 from shared.domain.batch import Batch, BatchId
 from shared.domain.errors import UnknownBatch
 
@@ -22,12 +22,14 @@ class FirestoreBatchStore:
     def add(self, batch: Batch) -> tuple[Batch, bool]:
         if not is_document_id(batch.id):
             raise ValueError(f"{batch.id!r} is not a batch's id")
+        reference, fields = self._batches.document(batch.id), BATCH.fields(batch)
         for _ in self._documents.deadline().tries("add"):
-            if self._documents.create({self._batches.document(batch.id): BATCH.fields(batch)}):
+            if self._documents.create({reference: fields}):
                 return batch, True
-            stored = self._stored(batch.id)
+            stored = self._documents.read(reference)
             if stored is not None:
-                return stored, False
+                # It is our own where the answer to an earlier try was lost.
+                return BATCH.read(stored), field(stored, "write") == fields["write"]
         raise AssertionError("tries() ends by raising")
 
     def get(self, batch_id: BatchId) -> Batch:

@@ -50,9 +50,11 @@ class Clients:
             list(self.storage.list_blobs(bucket, max_results=1, timeout=_WARM_UP_SECONDS, retry=None))
 
     def _connect(self) -> None:
+        ready = grpc.channel_ready_future(self.pubsub.channel)
         try:
-            grpc.channel_ready_future(self.pubsub.channel).result(timeout=_WARM_UP_SECONDS)
+            ready.result(timeout=_WARM_UP_SECONDS)
         except grpc.FutureTimeoutError as error:
+            ready.cancel()
             raise Unavailable("warm up") from error
 
 
