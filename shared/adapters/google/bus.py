@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
+from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
 from shared.adapters.google.calls import SECONDS, Deadline
@@ -50,7 +51,10 @@ class PubSubDelivery:
 
 
 class PubSubBus:
-    """`lease` must be the subscriptions' own; `longest_hold` is how long a message in hand is kept from others."""
+    """`lease` must be the subscriptions' own; `longest_hold` is how long a message in hand is kept from others.
+
+    A pull that found nothing stays open for the next one with the same limit, so whoever pulls keeps to one limit.
+    """
 
     def __init__(
         self,
@@ -131,9 +135,9 @@ class PubSubBus:
 
     def _give_up(self, messages: list[Held]) -> None:
         """Best effort: what cannot be handed back now comes again when its lease is over."""
-        for held in messages:
+        for subscription in {held.subscription for held in messages}:
+            ids = [held.ack_id for held in messages if held.subscription == subscription]
             try:
-                self._hand_back(held, timedelta(0))
-            except Unavailable:
-                log.warning("not handed back", exc_info=True)
-                return
+                modify(self._subscriber, subscription, ids, timedelta(0), seconds=self._seconds)
+            except (Unavailable, InvalidArgument):
+                log.warning("not handed back", extra={"messages": len(ids)}, exc_info=True)

@@ -1,0 +1,86 @@
+"""The family as a process opens it, and what importing a part of it costs."""
+
+import base64
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.google.clients import open_clients
+from shared.adapters.google.family import connected
+from shared.adapters.google.names import Names
+from shared.adapters.google.provision import provision_buckets, provision_bus
+from shared.config import Settings, SettingsError
+from shared.domain.job import JobId
+from shared.domain.messages import PrepareDocument, Topic
+from shared.domain.secret import Secret
+from shared.metrics import Metrics
+from tests.builders import a_job, a_key
+
+ROOT = Path(__file__).parents[1]
+KEY = Secret(base64.b64encode(b"k" * 32).decode())
+
+
+def settings() -> Settings:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    return Settings(
+        platform="google", project=name, names="mill", bucket=name, uploads_bucket=f"{name}-uploads", sealing_key=KEY
+    )
+
+
+def test_what_the_settings_name_is_what_is_used(google: Mapping[str, str]) -> None:  # noqa: ARG001 - the environment
+    given = settings()
+    clients = open_clients(project=given.project, database=given.database)
+    provision_bus(clients.pubsub, Names(given.project, given.names))
+    provision_buckets(clients.storage, [given.bucket or "", given.uploads_bucket or ""])
+
+    family = connected(given, metrics=Metrics())
+
+    family.objects.check()
+    assert family.store.add(a_job(), a_key()) == (a_job(), True)
+    assert family.objects.create("uploads/acme/1", b"content")
+    assert family.objects.uri("uploads/acme/1") == f"gs://{given.uploads_bucket}/uploads/acme/1"
+    assert family.objects.uri("inbox/acme/1") == f"gs://{given.bucket}/inbox/acme/1"
+    family.bus.publish(Topic.DOCUMENTS, PrepareDocument(job_id=JobId("job1")))
+    assert len(family.bus.pull(Topic.DOCUMENTS, limit=1, wait=5)) == 1
+    assert family.sealer.unseal(family.sealer.seal("secret")) == "secret"
+    assert clients.firestore.document("jobs/job1").get().exists
+    assert clients.storage.bucket(given.uploads_bucket).blob("uploads/acme/1").exists()
+    family.close()
+    clients.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [(replace(settings(), bucket=None), "BUCKET"), (replace(settings(), sealing_key=None), "SEALING_KEY")],
+    ids=["bucket", "key"],
+)
+def test_without_a_bucket_or_a_key_nothing_is_opened(given: Settings, missing: str) -> None:
+    with pytest.raises(SettingsError, match=missing):
+        connected(given, metrics=Metrics())
+
+
+FIRESTORE, STORAGE, PUBSUB = "google.cloud.firestore_v1", "google.cloud.storage", "google.pubsub_v1"
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("shared.wiring", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
+        ("shared.adapters.google.jobs", [STORAGE, PUBSUB]),
+        ("shared.adapters.google.objects", [FIRESTORE, PUBSUB]),
+        ("shared.adapters.google.bus", [FIRESTORE, STORAGE]),
+        ("shared.adapters.google.push", [FIRESTORE, STORAGE, PUBSUB]),
+        ("shared.adapters.google.indexes", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
+    ],
+)
+def test_a_part_imports_no_more_of_the_sdks_than_it_needs(module: str, foreign: list[str]) -> None:
+    program = f"import {module}, sys; print([each for each in {foreign} if each in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
