@@ -2,7 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any, Generic, TypeVar, cast
 
 from google.api_core.exceptions import AlreadyExists, FailedPrecondition, NotFound
 from google.cloud.firestore_v1.base_document import DocumentSnapshot
@@ -17,6 +20,7 @@ from google.rpc.code_pb2 import ALREADY_EXISTS, OK
 from shared.adapters.google.calls import SECONDS, Deadline
 from shared.adapters.google.errors import google_errors
 from shared.adapters.google.kinds import Fields, Kind, field
+from shared.adapters.google.seen import Seen, State
 from shared.records import UnreadableRecord
 
 log = logging.getLogger(__name__)
@@ -27,11 +31,27 @@ _MOST_WRITES = 500
 """Firestore's limit for one commit, and for one batch of writes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing(Generic[T]):
+    """One update with all its tries; `marks` are those of its writes, of which one may have been done unseen."""
+
+    reference: DocumentReference
+    kind: Kind[T]
+    deadline: Deadline
+    marks: set[str] = dataclass_field(default_factory=set)
+
+    def fields(self, record: T) -> dict[str, Any]:
+        fields = dict(self.kind.fields(record))
+        self.marks.add(fields["write"])
+        return fields
+
+
 class Documents:
     """What the stores need of Firestore. Every call raises Unavailable where it is not answered within `seconds`."""
 
     def __init__(self, client: Client, *, seconds: float = SECONDS) -> None:
         self._client, self._seconds = client, seconds
+        self._seen = Seen()
 
     def deadline(self) -> Deadline:
         return Deadline(self._seconds)
@@ -96,28 +116,42 @@ class Documents:
         A write whose answer was lost is known by its mark, and not done twice; only if another wrote since, in the
         same moment, would it be.
         """
-        deadline, marks = self.deadline(), set[str]()
-        for _ in deadline.tries("update"):
-            snapshot = self.read(reference, deadline)
+        writing = _Writing(reference, kind, self.deadline())
+        seen = self._seen.take(reference.path)
+        guessed = None if seen is None else _guessed(seen, change)
+        if seen is not None and guessed is not None and self._written(writing, guessed, seen.update_time):
+            return guessed
+        for _ in writing.deadline.tries("update"):
+            snapshot = self.read(reference, writing.deadline)
             if snapshot is None:
                 return None
             before = kind.read(snapshot)
-            if field(snapshot, "write") in marks:
+            if field(snapshot, "write") in writing.marks:
                 return before
             after = change(before)
-            if after == before:
-                return after
-            fields = kind.fields(after)
-            marks.add(fields["write"])
-            batch = self._client.batch()
-            batch.update(reference, fields, option=self.unchanged(snapshot))
-            if self.commit(batch, deadline):
+            if after == before or self._written(writing, after, snapshot.update_time):
                 return after
         raise AssertionError("tries() ends by raising")
 
-    def unchanged(self, snapshot: DocumentSnapshot[Any]) -> Any:
-        """Return the condition that the document is still the one that was read."""
-        return self._client.write_option(last_update_time=snapshot.update_time)
+    def record(self, snapshot: DocumentSnapshot[Any], kind: Kind[T]) -> T:
+        """Return the record of a document that may be changed soon; raises UnreadableRecord."""
+        record = kind.read(snapshot)
+        self._seen.note(snapshot.reference.path, State(record, snapshot.update_time))
+        return record
+
+    def _written(self, writing: "_Writing[T]", after: T, update_time: Any) -> bool:
+        """Whether the document was still that of `update_time`, so that it is `after` now."""
+        batch = self._client.batch()
+        batch.update(writing.reference, writing.fields(after), option=self.unchanged(update_time))
+        if not self.commit(batch, writing.deadline):
+            return False
+        assert batch.write_results is not None
+        self._seen.note(writing.reference.path, State(after, batch.write_results[0].update_time))
+        return True
+
+    def unchanged(self, update_time: Any) -> Any:
+        """Return the condition that the document is still the one that was written then."""
+        return self._client.write_option(last_update_time=update_time)
 
     def commit(self, batch: WriteBatch, deadline: Deadline | None = None) -> bool:
         """False where a document exists that must not, or has changed or gone; then nothing of the batch was done."""
@@ -154,6 +188,17 @@ class Documents:
             statuses = batch.commit(**self.deadline().options()).status
         done = [status.code in {OK, ALREADY_EXISTS} for status in statuses]
         return [write for write, is_done in zip(writes, done, strict=True) if not is_done]
+
+
+def _guessed(seen: State, change: Callable[[T], T]) -> T | None:
+    """Return what becomes of a state that may be old; None where that is nothing, or an error.
+
+    Then the newest state has to be asked: what is refused or left alone on an old one may be right on that.
+    """
+    with suppress(Exception):
+        after = change(cast("T", seen.record))
+        return None if after == seen.record else after
+    return None
 
 
 def _cut(writes: list[tuple[DocumentReference, Fields]]) -> Iterator[list[tuple[DocumentReference, Fields]]]:

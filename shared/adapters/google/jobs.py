@@ -89,10 +89,11 @@ class FirestoreJobStore:
     def pages(self, job_id: JobId, among: Sequence[int] | None = None) -> tuple[Page, ...]:
         documents = self._below(job_id, "pages")
         if among is None:
-            snapshots = self._documents.found(documents)
+            pages = [PAGE.read(snapshot) for snapshot in self._documents.found(documents)]
         else:
             snapshots = self._documents.some([documents.document(_number(number)) for number in among])
-        return tuple(sorted(map(PAGE.read, snapshots), key=lambda page: page.number))
+            pages = [self._documents.record(snapshot, PAGE) for snapshot in snapshots]
+        return tuple(sorted(pages, key=lambda page: page.number))
 
     def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
         page = self._documents.update(self._below(job_id, "pages").document(_number(number)), PAGE, change)
@@ -149,7 +150,7 @@ class FirestoreJobStore:
 
     def _stored(self, job_id: JobId) -> Job | None:
         snapshot = self._documents.read(self._jobs.document(document_id(job_id)))
-        return None if snapshot is None else JOB.read(snapshot)
+        return None if snapshot is None else self._documents.record(snapshot, JOB)
 
     def _below(self, job_id: JobId, name: str) -> CollectionReference:
         collection: CollectionReference = self._jobs.document(document_id(job_id)).collection(name)

@@ -44,7 +44,7 @@ class Keys:
         stored = self._documents.read(self._keys.document(key.hash))
         if stored is not None and self._job_of(stored) is None:
             batch = self._client.batch()
-            batch.delete(stored.reference, option=self._documents.unchanged(stored))
+            batch.delete(stored.reference, option=self._documents.unchanged(stored.update_time))
             self._documents.commit(batch)
 
     def erase_with_job(self, reference: DocumentReference) -> None:
@@ -57,7 +57,7 @@ class Keys:
             batch.delete(reference)
             key = self._key_of(job)
             if key is not None:
-                batch.delete(key.reference, option=self._documents.unchanged(key))
+                batch.delete(key.reference, option=self._documents.unchanged(key.update_time))
             if self._documents.commit(batch):
                 return
 
