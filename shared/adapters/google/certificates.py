@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from shared.adapters.google.errors import google_errors
@@ -21,9 +21,9 @@ _SOONEST_SECONDS = 60.0
 
 class Certificates:
     def __init__(
-        self, *, url: str = URL, transport: Transport | None = None, soonest: float = _SOONEST_SECONDS
+        self, *, url: str = URL, transport: Transport | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._url, self._transport, self._soonest = url, transport or timed_transport(), soonest
+        self._url, self._transport, self._clock = url, transport or timed_transport(), clock
         self._lock = threading.Lock()
         self._known: Mapping[str, str] = {}
         self._fresh_until = self._not_before = 0.0
@@ -31,7 +31,7 @@ class Certificates:
     def for_key(self, key_id: object) -> Mapping[str, str]:
         """Return the certificates by the ids of their keys, fetched anew where it may help. Raises Unavailable."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             if now >= self._fresh_until or (key_id not in self._known and now >= self._not_before):
                 self._fetch(now)
             return self._known
@@ -48,4 +48,4 @@ class Certificates:
         age = _MAX_AGE.search(response.headers.get("cache-control", ""))
         self._known = known
         self._fresh_until = now + (float(age[1]) if age else _UNTOLD_SECONDS)
-        self._not_before = now + self._soonest
+        self._not_before = now + _SOONEST_SECONDS
