@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gpu_worker.claims import Claims
+from gpu_worker.liveness import Liveness
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
 from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
@@ -22,6 +23,7 @@ from shared.layout import image_object, page_image, page_object
 from shared.pdf.sandbox import Document, RenderedPage, Sandbox
 from shared.ports.engine import OcrEngine
 from shared.records import from_json, to_json
+from shared.storing import create_all
 from shared.tracing import span
 from shared.wiring import Platform
 
@@ -37,6 +39,7 @@ class Reading:
     engine: OcrEngine
     slots: Slots
     claims: Claims
+    liveness: Liveness
     finishers: Executor
 
     def now(self) -> datetime:
@@ -46,7 +49,7 @@ class Reading:
 def adopt(job: Job, page: Page, reading: Reading) -> bool:
     """Whether the page's object is there already: then the record is made to say so, and nothing is read."""
     name = page_object(job.id, page.number)
-    if not reading.platform.objects.exists(name):
+    if not page.may_have_been_read or not reading.platform.objects.exists(name):
         return False
     _record(job, page, from_json(PageRead, reading.platform.objects.read(name)), reading)
     return True
@@ -74,7 +77,7 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
         reading.slots.take(job.lane or Lane.BULK)
     with ExitStack() as undo:
         undo.callback(reading.slots.give_back)
-        if not reading.platform.store.get(job.id).is_live or not _started(job, page, reading):
+        if not reading.liveness.is_live(job.id) or not _started(job, page, reading):
             return _settled()
         try:
             rendered = _rendered(job, page, document, reading)
@@ -132,9 +135,8 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
         page_jpeg = shown(pixels)
     if not reading.platform.store.get(job.id).is_live:
         return
-    for picture in pictures:
-        objects.create(image_object(job.id, picture.name), picture.data)
-    objects.create(page_image(job.id, page.number), page_jpeg)
+    shown_beside = {image_object(job.id, picture.name): picture.data for picture in pictures}
+    create_all(objects, shown_beside | {page_image(job.id, page.number): page_jpeg})
     name = page_object(job.id, page.number)
     if not objects.create(name, to_json(read)):
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands

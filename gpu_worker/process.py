@@ -32,8 +32,10 @@ def read_range(message: ReadRange, reading: Reading) -> None:
             if not job.is_live or range_.round != job.round:
                 return
             _check_recipe(job, range_, reading)
+            reading.liveness.note(job)
             _read_open_pages(job, range_, reading)
-            if store.progress(job.id).pending == 0:
+            # Counting is for long documents; a range that is the whole one knows that it was the last.
+            if len(range_.pages) == job.page_count or store.progress(job.id).pending == 0:
                 assemble(
                     job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now()
                 )

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gpu_worker.claims import RENEW_SECONDS, Claims
 from gpu_worker.commit import Reading
+from gpu_worker.liveness import Liveness
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
 from shared.consume import Consumer, Periodic
@@ -29,6 +30,7 @@ class Worker:
             engine=engine,
             slots=Slots(capacity),
             claims=claims,
+            liveness=Liveness(platform.store),
             finishers=ThreadPoolExecutor(capacity, thread_name_prefix="finish"),
         )
         self._lanes = [

@@ -46,11 +46,11 @@ def prepare(message: PrepareDocument, preparing: Preparing) -> None:
         job = store.get(message.job_id)
         if job.is_live and not job.is_planned:
             job = store.update(job.id, lambda each: each.prepare_started(now=preparing.now()))
-            job = _plan_or_fail(job, preparing)
+            _plan_or_fail(job, preparing)
+        elif job.is_live:
+            publish_ranges(job, preparing.platform)
     except UnknownJob:
         return  # erased: nothing is left to do
-    if job.is_live:
-        publish_ranges(job, preparing.platform)
 
 
 def publish_ranges(job: Job, platform: Platform) -> None:
@@ -67,12 +67,12 @@ def publish_range(job: Job, range_: PageRange, platform: Platform) -> None:
     platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job.id, range_id=range_.id))
 
 
-def _plan_or_fail(job: Job, preparing: Preparing) -> Job:
+def _plan_or_fail(job: Job, preparing: Preparing) -> None:
     tries_left = job.limits.prepare_tries - job.prepare_tries
     try:
         if tries_left < 0:
             raise GaveUp(f"{job.prepare_tries} tries")
-        return _planned(job, _selected(job, preparing), preparing)
+        _plan(job, _selected(job, preparing), preparing)
     except Unavailable:
         # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
         preparing.platform.store.update(job.id, lambda each: each.prepare_handed_back(now=preparing.now()))
@@ -81,32 +81,38 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> Job:
         if error.retryable and tries_left > 0:
             raise
         log.info("job failed", extra={"job_id": job.id, "code": error.code})
-        return _failed(job, error, preparing)
+        _fail(job, error, preparing)
 
 
-def _failed(job: Job, error: PagemillError, preparing: Preparing) -> Job:
+def _fail(job: Job, error: PagemillError, preparing: Preparing) -> None:
     failure = error.failure
     failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=preparing.now()))
     tell(failed, bus=preparing.platform.bus)
-    return failed
 
 
-def _planned(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> Job:
-    """Store the plan, then the fact that there is one. Where two prepare the same job, the first plan stands."""
+def _plan(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> None:
+    """Store the plan, then the fact that there is one, and tell the workers.
+
+    Where two prepare the same job, the first plan stands; a range that is only in the second is nobody's.
+    """
+    platform = preparing.platform
     lane = job.priority if len(numbers) <= job.limits.express_pages else Lane.BULK
-    wanted = recipe(preparing.platform.settings.engine_settings, job.options)
+    wanted = recipe(platform.settings.engine_settings, job.options)
     ranges = cut(numbers, size=job.limits.pages_a_range, round_=job.round, lane=lane, recipe=wanted)
     pages = [Page(number=number, round=job.round) for number in numbers]
-    preparing.platform.store.plan(job.id, pages, ranges)
-    return preparing.platform.store.update(
+    platform.store.plan(job.id, pages, ranges)
+    planned = platform.store.update(
         job.id, lambda each: each.planned(page_count=len(numbers), lane=lane, now=preparing.now())
     )
+    if planned.is_live:
+        for each in ranges:
+            platform.bus.publish(PAGES[each.lane], ReadRange(job_id=job.id, range_id=each.id))
 
 
 def _selected(job: Job, preparing: Preparing) -> tuple[int, ...]:
     """Return the page numbers to read, the source being stored by then. The first source that was stored stands."""
     objects = preparing.platform.objects
-    if not objects.exists(job.source_object):
+    if job.prepare_tries == 1 or not objects.exists(job.source_object):
         with _obtained(job, preparing) as file, preparing.sandbox.open(file, password=_password(job, preparing)) as it:
             numbers = _numbers(job, it)
             if _store(job, it, file, preparing):

@@ -22,7 +22,9 @@ from shared.layout import result_json, result_markdown
 router = APIRouter()
 
 _LONGEST_WAIT = 60
-_LOOK_SECONDS = 0.5
+_FIRST_LOOK_SECONDS = {"embedded": 0.5, "google": 0.05}
+"""Where every change is made by another process, no watcher tells of it; a short job should be seen to end soon."""
+_LONGEST_LOOK_SECONDS = 1.0
 _RETRY = {"Retry-After": "1"}
 
 
@@ -112,7 +114,7 @@ def replay_callback(job: KnownJob, context: Ctx) -> dict[str, Any]:
 async def _changed(job: Job, context: Context, wait: float) -> Job:
     """Look when the store says so, and now and then besides: a change of another process may go by unsaid."""
     store, loop, woken = context.platform.store, asyncio.get_running_loop(), asyncio.Event()
-    until = time.monotonic() + wait
+    until, pause = time.monotonic() + wait, _FIRST_LOOK_SECONDS[context.platform.settings.platform]
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
@@ -124,8 +126,9 @@ async def _changed(job: Job, context: Context, wait: float) -> Job:
             if (latest.status, latest.round) != (job.status, job.round) or left <= 0:
                 return latest
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), min(left, _LOOK_SECONDS))
+                await asyncio.wait_for(woken.wait(), min(left, pause))
             woken.clear()
+            pause = min(1.5 * pause, _LONGEST_LOOK_SECONDS)
 
 
 def _finished(job: Job) -> Job:

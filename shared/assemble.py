@@ -19,6 +19,7 @@ from shared.ports.bus import Bus
 from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore, UnknownObject
 from shared.records import UnreadableRecord, from_json, to_json
+from shared.storing import create_all
 
 
 def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, now: datetime) -> Job:
@@ -33,8 +34,11 @@ def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, 
     if job.deadline_at <= now:
         pages = tuple(_readable(job, page, objects) for page in pages)
     outcomes = tuple(_outcomes(job, pages, objects))
-    objects.create(result_markdown(job.id, job.round), document_markdown(outcomes, job.options).encode())
-    objects.create(result_json(job.id, job.round), to_json(Document(pages=outcomes)))
+    results = {
+        result_markdown(job.id, job.round): document_markdown(outcomes, job.options).encode(),
+        result_json(job.id, job.round): to_json(Document(pages=outcomes)),
+    }
+    create_all(objects, results)
     result = summary(pages)
     ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
     tell(ended, bus=bus)

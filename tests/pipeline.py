@@ -13,6 +13,7 @@ import pymupdf
 
 from gpu_worker.claims import Claims
 from gpu_worker.commit import Reading
+from gpu_worker.liveness import Liveness
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
 from ingest_fn.drop import Dropped, drop
@@ -88,6 +89,7 @@ class Pipeline:
             engine=self.engine,
             slots=Slots(self.engine.capacity),
             claims=Claims(self.store, self.clock, me=new_id()),
+            liveness=Liveness(self.store),
             finishers=ThreadPoolExecutor(self.engine.capacity),
         )
         callbacks = Guard(allowed=settings.fetch_allow, allow_http=True, tls=guard.tls)

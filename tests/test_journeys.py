@@ -182,6 +182,7 @@ def test_a_page_whose_object_is_there_is_not_read_again(pipe: Pipeline) -> None:
     pipe.drain()
     assert readings(pipe) == 20
     for number in (1, 2, 3):
+        pipe.store.update_page(job_id, number, lambda page: page.started(round_=1, now=pipe.clock.now()))
         pipe.objects.copy(page_object(donor, number), page_object(job_id, number))
 
     pipe.heal(hours=1)

@@ -170,6 +170,11 @@ class Page:
         return self.tries > 0
 
     @property
+    def may_have_been_read(self) -> bool:
+        """Whether somebody began to read it, and may have died before the record said so."""
+        return self.tries > 0 or self.round > 1
+
+    @property
     def killed_its_worker(self) -> bool:
         return self.tries_alone >= KILLS_ALONE
 

@@ -32,8 +32,8 @@ ON CONFLICT (id) DO UPDATE SET
 
 
 class SqliteJobStore:
-    """Jobs and keys are synced to disk before they are promised. Plans, pages and ranges need no sync of their own: the
-    job's next commit has it, and until then a page's object tells that it was read.
+    """Jobs, keys and the pages' tries are synced to disk before anybody relies on them. Plans, claims and the delivery
+    log need no sync of their own: the next one has it, and until then they can be made again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -118,7 +118,7 @@ class SqliteJobStore:
             return tuple(from_json(Page, body) for (body,) in rows)
 
     def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
-        with self._database.write(durable=False) as connection:
+        with self._database.write() as connection:
             row = connection.execute("SELECT body FROM pages WHERE job_id = ? AND number = ?", (job_id, number))
             before = from_json(Page, _only(row.fetchone(), job_id))
             after = change(before)
