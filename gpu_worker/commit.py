@@ -5,8 +5,9 @@ does not say so, only the record is written: a finished page is never read again
 """
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from gpu_worker.claims import Claims
 from gpu_worker.liveness import Liveness
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
-from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError
+from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError, Unavailable
 from shared.domain.job import Job
 from shared.domain.options import Lane
 from shared.domain.page import Page, PageImage, PageRead, PageStatus
@@ -66,7 +67,8 @@ def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> None:
 def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[None]:
     """Wait for a slot, render, hand to the engine; the future is done when the page is committed or has failed.
 
-    The future raises EngineUnavailable where the page was handed back; so does this call where the worker is stopping.
+    The future raises EngineUnavailable or Unavailable where the page was handed back. So does this call, as it does
+    where the worker is stopping.
     """
     if page.killed_its_worker:
         fail(job, page, PageKilledWorker(f"{page.tries_alone} kills"), reading)
@@ -79,11 +81,12 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
         undo.callback(reading.slots.give_back)
         if not reading.liveness.is_live(job.id) or not _started(job, page, reading):
             return _settled()
-        try:
-            rendered = _rendered(job, page, document, reading)
-        except PageError as error:
-            fail(job, page, error, reading)
-            return _settled()
+        with _blameless(job, page, reading):
+            try:
+                rendered = _rendered(job, page, document, reading)
+            except PageError as error:
+                fail(job, page, error, reading)
+                return _settled()
         undo.callback(rendered.close)
         read = reading.engine.submit(rendered.image, job.options, job.lane or Lane.BULK)
         finished = reading.finishers.submit(copy_context().run, _finish, job, page, rendered, read, reading)
@@ -108,22 +111,33 @@ def _started(job: Job, page: Page, reading: Reading) -> bool:
     return started.is_open(page.round)
 
 
-def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
-    metrics = reading.platform.metrics
+@contextmanager
+def _blameless(job: Job, page: Page, reading: Reading) -> Iterator[None]:
+    """Take the try back where the engine or a service of ours is away: left over, it would make the page a suspect.
+
+    Best effort: where the store is away itself, the try stays, and costs the page a reading alone.
+    """
     try:
-        with (
-            rendered,
-            metrics.page_seconds.labels(reading.engine.settings.name).time(),
-            span("read page", attributes=_named(job, page)),
-        ):
-            _commit(job, page, rendered.image, read.result(), reading)
-    except PageError as error:
-        fail(job, page, error, reading)
-    except EngineUnavailable:
-        reading.platform.store.update_page(
-            job.id, page.number, lambda each: each.handed_back(round_=page.round, now=reading.now())
-        )
+        yield
+    except (EngineUnavailable, Unavailable):
+        try:
+            reading.platform.store.update_page(
+                job.id, page.number, lambda each: each.handed_back(round_=page.round, now=reading.now())
+            )
+        except Unavailable:
+            log.warning("a try was not taken back", extra=_named(job, page), exc_info=True)
         raise
+
+
+def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
+    seconds = reading.platform.metrics.page_seconds.labels(reading.engine.settings.name)
+    try:
+        with _blameless(job, page, reading):
+            try:
+                with rendered, seconds.time(), span("read page", attributes=_named(job, page)):
+                    _commit(job, page, rendered.image, read.result(), reading)
+            except PageError as error:
+                fail(job, page, error, reading)
     finally:
         reading.slots.give_back()
 

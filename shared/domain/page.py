@@ -171,8 +171,11 @@ class Page:
 
     @property
     def may_have_been_read(self) -> bool:
-        """Whether somebody began to read it, and may have died before the record said so."""
-        return self.tries > 0 or self.round > 1
+        """Whether somebody began to read it, and stopped before the record said more: its object may be there.
+
+        A try that was taken back leaves that open as well, so this asks whether the record was ever changed.
+        """
+        return self.updated_at is not None
 
     @property
     def killed_its_worker(self) -> bool:
