@@ -1,4 +1,4 @@
-"""The documents that the benchmarks of the pipeline are measured on: the repository's own scanned sample, and a letter."""
+"""What the benchmarks of the pipeline read: the repository's own scanned sample, and a letter."""
 
 from pathlib import Path
 
