@@ -11,7 +11,7 @@ from shared.domain.errors import Failure, InvalidRequest
 from shared.domain.job import Job, JobId, Source
 from shared.net.guard import Guard
 from shared.ports.jobs import IdempotencyKey
-from shared.ports.objects import ObjectStore, UnknownObject, is_name
+from shared.ports.objects import ObjectStore, ObjectTooLarge, UnknownObject, is_name
 from shared.wiring import Platform
 
 SIDECAR = ".options.json"
@@ -75,19 +75,21 @@ def read_sidecar(name: str, objects: ObjectStore) -> dict[str, object]:
     if not is_name(name + SIDECAR):
         return {}
     try:
-        with objects.open(name + SIDECAR) as file:
-            text = file.read(LARGEST_SIDECAR + 1)
+        with objects.open(name + SIDECAR, most=LARGEST_SIDECAR) as file:
+            return _job_fields(file.read())
     except UnknownObject:
         return {}
-    try:
-        return _job_fields(text)
+    except ObjectTooLarge as error:
+        raise _invalid(str(error), f"It is larger than {LARGEST_SIDECAR:,} bytes.") from error
     except InvalidRequest as error:
-        raise InvalidRequest(str(error), public=f"The {SIDECAR} beside it is not valid. {error.public}") from error
+        raise _invalid(str(error), error.public) from error
+
+
+def _invalid(detail: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(detail, public=f"The {SIDECAR} beside it is not valid. {reason}")
 
 
 def _job_fields(text: bytes) -> dict[str, object]:
-    if len(text) > LARGEST_SIDECAR:
-        raise InvalidRequest(f"{len(text)} bytes", public=f"It is larger than {LARGEST_SIDECAR:,} bytes.")
     fields = read_json(text, what="It")
     checked(JobBody, fields)
     return dict(fields)

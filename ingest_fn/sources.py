@@ -1,13 +1,12 @@
 """Where a document may come from: a public URL, or an object that the caller uploaded or dropped."""
 
-import os
 from typing import BinaryIO
 
 from shared.domain.errors import FetchFailed, TooLarge, UrlNotAllowed
 from shared.domain.job import Source, SourceKind
 from shared.layout import is_own
 from shared.net.guard import Guard
-from shared.ports.objects import ObjectStore, UnknownObject
+from shared.ports.objects import ObjectStore, ObjectTooLarge, UnknownObject
 
 _OBJECTS = "gs://"
 
@@ -29,14 +28,11 @@ def open_source(source: Source, objects: ObjectStore, *, most: int) -> BinaryIO:
     Raises FetchFailed where it is not there, and TooLarge where it has more than `most` bytes.
     """
     try:
-        file = objects.open(source.location, version=source.version)
+        return objects.open(source.location, version=source.version, most=most)
     except UnknownObject as error:
         raise FetchFailed(str(error), public="The object is not there, or not as it was.", retryable=False) from error
-    if file.seek(0, os.SEEK_END) > most:
-        file.close()
-        raise too_large(most)
-    file.seek(0)
-    return file
+    except ObjectTooLarge as error:
+        raise too_large(most) from error
 
 
 def too_large(most: int) -> TooLarge:

@@ -98,6 +98,7 @@ def calls_to_objects(clients: Clients) -> Calls:
         "check": objects.check,
         "exists": lambda: objects.exists(NAME),
         "open": lambda: objects.open(NAME),
+        "open with a limit": lambda: objects.open(NAME, most=1),
         "version": lambda: objects.version(NAME),
         "read": lambda: objects.read(NAME),
         "copy": lambda: objects.copy(NAME, "jobs/2/source"),

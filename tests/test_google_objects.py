@@ -4,8 +4,11 @@ import gzip
 import http.client
 import io
 import json
+import os
+import subprocess
+import sys
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,12 @@ from shared.adapters.google.clients import open_clients
 from shared.adapters.google.objects import GcsObjectStore
 from shared.adapters.google.signing import signing_credentials
 from shared.domain.errors import Unavailable
+from shared.ports.objects import ObjectTooLarge
 from tests.contract.families import GoogleFamily
-from tests.servers import Behaviour, Exchange, Server, answering
+from tests.servers import Behaviour, Exchange, Received, Server, answering
 from tests.signed_links import credentials, is_signed, private_key
 
+ROOT = Path(__file__).parents[1]
 NAME = "jobs/1/source"
 LARGE = 9 << 20
 HOUR = timedelta(hours=1)
@@ -46,6 +51,8 @@ class Between:
     def __init__(self, emulator: str) -> None:
         self._emulator = emulator
         self.refuses: tuple[str, ...] = ()
+        self.refuses_with = 412
+        self.before: Callable[[Received], object] = lambda _: None
         self.answers_lost = 0
         self.damages = False
         self.server = Server({}, otherwise=self._pass_on)
@@ -58,8 +65,9 @@ class Between:
 
     def _pass_on(self, exchange: Exchange) -> None:
         request = exchange.request
+        self.before(request)
         if any(part in f"{request.method} {request.target}" for part in self.refuses):
-            return exchange.answer(412)
+            return exchange.answer(self.refuses_with)
         connection = http.client.HTTPConnection(urlsplit(self._emulator).netloc, timeout=10)
         connection.request(request.method, request.target, request.body, dict(request.headers))
         answer = connection.getresponse()
@@ -115,6 +123,46 @@ def test_a_write_that_is_refused_since_another_was_first_says_so(
         assert not far.create("jobs/2", io.BytesIO(bytes(LARGE)))
 
 
+def test_who_may_only_create_needs_to_look_at_nothing(far: GcsObjectStore, between: Between) -> None:
+    far.create("jobs/1", b"content")
+    between.refuses, between.refuses_with = ("GET ",), 403
+
+    assert far.create("jobs/2", b"content")
+    assert far.create("jobs/3", io.BytesIO(bytes(LARGE)))
+    assert far.copy("jobs/1", "jobs/4")
+    between.refuses, between.refuses_with = ("POST ",), 412
+    assert not far.create("jobs/2", b"content")
+    assert not far.create("jobs/3", io.BytesIO(bytes(LARGE)))
+    assert not far.copy("jobs/1", "jobs/4")
+
+
+def test_what_is_too_large_is_never_downloaded(far: GcsObjectStore, between: Between) -> None:
+    far.create(NAME, bytes(1000))
+    between.server.received.clear()
+
+    with pytest.raises(ObjectTooLarge):
+        far.open(NAME, most=999)
+
+    assert [request.target for request in between.server.received if "alt=media" in request.target] == []
+
+
+def test_what_was_found_small_enough_is_what_is_downloaded(
+    far: GcsObjectStore, between: Between, family: GoogleFamily
+) -> None:
+    """Whoever may write to an inbox may put something larger there between the look and the download."""
+    far.create(NAME, b"small")
+
+    def swap(request: Received) -> None:
+        if "alt=media" in request.target:
+            family.objects.erase(NAME)
+            family.objects.create(NAME, bytes(1000))
+
+    between.before = swap
+
+    with pytest.raises(Unavailable):
+        far.open(NAME, most=999)
+
+
 def test_a_write_whose_answer_was_lost_was_made_once(far: GcsObjectStore, between: Between) -> None:
     between.answers_lost = 1
 
@@ -137,6 +185,24 @@ def test_content_that_was_damaged_on_its_way_is_not_taken_for_the_object(far: Gc
     assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1  # a connection may have been opened anew
     between.damages = False
     assert far.read(NAME) == b"content"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_who_may_not_look_into_the_bucket_starts_without_complaint(
+    far: GcsObjectStore,  # noqa: ARG001 - the environment by way of the server
+    between: Between,
+    family: GoogleFamily,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    between.refuses, between.refuses_with = ("GET ",), status
+    clients = open_clients(project=family.project, database="(default)")
+
+    clients.warm_up(family.project)
+
+    assert between.server.received[-1].method == "GET"
+    assert caplog.records == []
+    clients.close()
 
 
 def test_a_bucket_that_is_not_there_is_no_store(family: GoogleFamily) -> None:
@@ -198,6 +264,8 @@ def test_an_emulator_serves_links_though_nobody_can_sign(family: GoogleFamily) -
 
 
 ACCOUNT = "submit@test.invalid"
+EVERYTHING = "https://www.googleapis.com/auth/cloud-platform"
+FROM_METADATA = {"Metadata-Flavor": "Google"}
 
 
 class MetadataAndIam:
@@ -209,21 +277,35 @@ class MetadataAndIam:
 
     def __call__(self, url: str, method: str = "GET", **arguments: Any) -> Any:
         """The transport: whatever the host, it leads here."""
-        return self._real(self.server.url + urlsplit(url).path, method=method, **{"timeout": 5, **arguments})
+        parts = urlsplit(url)
+        here = f"{self.server.url}{parts.path}?{parts.query}"
+        return self._real(here, method=method, **{"timeout": 5, **arguments})
 
     def _answer(self, exchange: Exchange) -> None:
-        target, headers = exchange.request.target, {"Content-Type": "application/json", "Metadata-Flavor": "Google"}
-        if target.endswith(":signBlob"):
-            assert ACCOUNT in target
-            assert exchange.request.headers["authorization"] == "Bearer token"
-            text = b64decode(json.loads(exchange.request.body)["payload"])
-            signed = private_key().sign(text, PKCS1v15(), SHA256())
-            body: dict[str, Any] = {"signedBlob": b64encode(signed).decode()}
+        target = exchange.request.target
+        if ":signBlob" in target:
+            self._sign(exchange)
         elif "/token" in target:
-            body = {"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}
+            scopes = parse_qs(urlsplit(target).query).get("scopes", [EVERYTHING])[0].split(",")
+            token = "token" if EVERYTHING in scopes else "narrow"
+            self._say(exchange, {"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
+        elif "/universe" in target:
+            exchange.answer(200, b"googleapis.com", FROM_METADATA | {"Content-Type": "text/plain"})
         else:
-            body = {"email": ACCOUNT, "scopes": ["https://www.googleapis.com/auth/cloud-platform"], "aliases": []}
-        exchange.answer(200, json.dumps(body).encode(), headers)
+            self._say(exchange, {"email": ACCOUNT, "scopes": [EVERYTHING], "aliases": []})
+
+    def _sign(self, exchange: Exchange) -> None:
+        """As IAM does: only for a token whose scopes let it."""
+        assert ACCOUNT in exchange.request.target
+        if exchange.request.headers["authorization"] != "Bearer token":
+            exchange.answer(403)
+            return
+        text = b64decode(json.loads(exchange.request.body)["payload"])
+        signed = private_key().sign(text, PKCS1v15(), SHA256())
+        self._say(exchange, {"signedBlob": b64encode(signed).decode()})
+
+    def _say(self, exchange: Exchange, body: dict[str, Any]) -> None:
+        exchange.answer(200, json.dumps(body).encode(), FROM_METADATA | {"Content-Type": "application/json"})
 
 
 def on_cloud_run() -> compute_engine.Credentials:
@@ -243,6 +325,45 @@ def test_a_service_without_a_key_has_iam_sign_for_it(family: GoogleFamily) -> No
     assert is_signed("PUT", upload.url, upload.headers, now=datetime.now(UTC))
     assert upload.headers == {"x-goog-if-generation-match": "0", "x-goog-content-length-range": "0,10"}
     assert f"{ACCOUNT.partition('@')[0]}%40" in link
+
+
+LINK_ON_CLOUD_RUN = """
+import sys
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from google.auth.transport.requests import Request
+
+from shared.adapters.google.buckets import Buckets
+from shared.adapters.google.clients import open_clients
+from shared.adapters.google.objects import GcsObjectStore
+from shared.adapters.google.signing import signing_credentials
+
+def to_services(url, method="GET", **arguments):
+    parts = urlsplit(url)
+    return Request()(f"{sys.argv[1]}{parts.path}?{parts.query}", method=method, **arguments)
+
+clients = open_clients(project="mill-1", database="(default)")
+signing = signing_credentials(clients.storage._credentials, transport=to_services)
+print(GcsObjectStore(clients.storage, Buckets("bucket", {}), signing=signing).link("jobs/1/source", timedelta(hours=1)))
+"""
+
+
+def test_iam_signs_for_the_credentials_that_a_cloud_run_service_finds() -> None:
+    """In a process of its own: where the metadata server is, google-auth reads once."""
+    with MetadataAndIam().server as services:
+        address = f"127.0.0.1:{services.port}"
+        done = subprocess.run(
+            [sys.executable, "-c", LINK_ON_CLOUD_RUN, services.url],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "GCE_METADATA_HOST": address, "GCE_METADATA_IP": address},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert is_signed("GET", done.stdout.strip(), {}, now=datetime.now(UTC))
 
 
 def test_where_iam_does_not_sign_there_is_no_link(family: GoogleFamily) -> None:

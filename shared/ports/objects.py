@@ -19,6 +19,11 @@ class UnknownObject(PagemillError):
     public = "There is no such object."
 
 
+class ObjectTooLarge(PagemillError):
+    code = "object_too_large"
+    public = "The object is larger than was asked for."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLink:
     """Where one object may be uploaded once, by a PUT that sends exactly these headers."""
@@ -46,10 +51,11 @@ class ObjectStore(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
-    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
+    def open(self, name: str, *, version: str | None = None, most: int | None = None) -> BinaryIO:
         """Return the object as a seekable file with a descriptor, which the caller closes.
 
-        Raises UnknownObject; also where `version` is given and the object has another one by now.
+        Raises UnknownObject; also where `version` is given and the object has another one by now. Raises ObjectTooLarge
+        where it has more than `most` bytes, before any of them is moved: give it for what a stranger may have stored.
         """
 
     def version(self, name: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.ports.objects import ObjectStore, UnknownObject
+from shared.ports.objects import ObjectStore, ObjectTooLarge, UnknownObject
 from tests.contract.families import Family
 from tests.racing import race
 
@@ -92,6 +92,19 @@ def test_a_write_that_breaks_off_leaves_nothing(objects: ObjectStore, error: Exc
     assert not objects.exists(NAME)
     assert names(objects, "jobs/") == set()
     assert objects.create(NAME, b"content")
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["newest", "version"])
+def test_an_object_is_opened_up_to_the_size_that_was_agreed(objects: ObjectStore, *, pinned: bool) -> None:
+    objects.create(NAME, b"0123456789")
+    version = objects.version(NAME) if pinned else None
+
+    with objects.open(NAME, version=version, most=10) as file:
+        assert file.read() == b"0123456789"
+    with pytest.raises(ObjectTooLarge):
+        objects.open(NAME, version=version, most=9)
+    with pytest.raises(UnknownObject):
+        objects.open(f"{NAME}/more", version=version, most=9)
 
 
 def test_an_open_object_is_seekable_and_has_a_descriptor(objects: ObjectStore) -> None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from shared.domain.errors import Unavailable
 from shared.ports.clock import Clock
-from shared.ports.objects import UnknownObject, UploadLink, check_name, is_name
+from shared.ports.objects import ObjectTooLarge, UnknownObject, UploadLink, check_name, is_name
 
 _BUCKET = "pagemill"
 _CHUNK = 1 << 20
@@ -57,12 +57,16 @@ class FileObjectStore:
         with _errors(name):
             return self._path(name).is_file()
 
-    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
-        with _errors(name):
-            file = self._path(name).open("rb")
-        if version is not None and _version(os.fstat(file.fileno())) != version:
-            file.close()
-            raise UnknownObject(f"{name}: another version")
+    def open(self, name: str, *, version: str | None = None, most: int | None = None) -> BinaryIO:
+        with ExitStack() as undo:
+            with _errors(name):
+                file = undo.enter_context(self._path(name).open("rb"))
+            status = os.fstat(file.fileno())
+            if version is not None and _version(status) != version:
+                raise UnknownObject(f"{name}: another version")
+            if most is not None and status.st_size > most:
+                raise ObjectTooLarge(f"{name}: {status.st_size} bytes")
+            undo.pop_all()
         return file
 
     def version(self, name: str) -> str:

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import google.auth
 import grpc
+from google.api_core.exceptions import ClientError
+from google.auth.credentials import Credentials
 from google.cloud import firestore, storage
 from requests.adapters import HTTPAdapter
 
 from shared.adapters.google.documents import Documents
+from shared.adapters.google.emulated import STORAGE, emulator
 from shared.adapters.google.errors import google_errors
 from shared.adapters.google.pubsub import PubSub, open_pubsub
 from shared.domain.errors import Unavailable
@@ -19,6 +23,8 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 64
 """Kept open to Cloud Storage; of itself the SDK keeps ten, and opens and closes the rest for each call."""
 _WARM_UP_SECONDS = 3.0
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+"""Of itself the SDK asks for storage's own scopes, and IAM signs no link for a token that has no more than those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +36,8 @@ class Clients:
     def warm_up(self, bucket: str) -> None:
         """Make the first call of each kind now, so that no request waits for connections and tokens.
 
-        Best effort: what cannot be reached now may be when it is needed.
+        Best effort: what cannot be reached now may be when it is needed. An answer is an answer: not every identity may
+        look into the bucket, and one that was refused is connected all the same.
         """
         first_calls = (self._read, lambda: self._list(bucket), self._connect)
         with ThreadPoolExecutor(len(first_calls)) as threads:
@@ -61,15 +68,24 @@ class Clients:
 def open_clients(*, project: str, database: str) -> Clients:
     """Raises Unavailable where there are no credentials."""
     with google_errors("credentials"):
-        objects = storage.Client(project=project)
+        objects = storage.Client(project=project, credentials=_storage_credentials())
         objects._http.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
         objects._http.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
         documents = firestore.Client(project=project, database=database)
     return Clients(firestore=documents, storage=objects, pubsub=open_pubsub())
 
 
+def _storage_credentials() -> Credentials | None:
+    """Return those of this process; None where an emulator asks for none."""
+    if emulator(STORAGE):
+        return None
+    credentials: Credentials = google.auth.default(scopes=_SCOPES)[0]
+    return credentials
+
+
 def _tried(call: Callable[[], None]) -> None:
     try:
         call()
-    except Unavailable:
-        log.warning("not reached at the start", exc_info=True)
+    except Unavailable as error:
+        if not isinstance(error.__cause__, ClientError):
+            log.warning("not reached at the start", extra={"reason": str(error)})

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.credentials import Signing
 from google.cloud.storage import Blob, Client
 from google.cloud.storage.retry import DEFAULT_RETRY
@@ -20,7 +20,7 @@ from shared.adapters.google.calls import SECONDS
 from shared.adapters.google.signing import signing_credentials
 from shared.adapters.google.transfers import created, known, rewindable, rewritten, size_of, storage_errors
 from shared.domain.errors import Unavailable
-from shared.ports.objects import UnknownObject, UploadLink
+from shared.ports.objects import ObjectTooLarge, UnknownObject, UploadLink
 
 _CHUNK = 8 << 20
 """What of a large upload is in memory; smaller objects travel in one request."""
@@ -40,7 +40,12 @@ _CONTENT_TYPES = {
 
 
 class GcsObjectStore:
-    """`seconds` is how long a call may take, or how long an upload or a download may stand still."""
+    """`seconds` is how long a call may take, or how long an upload or a download may stand still.
+
+    Nothing that is written here is ever written over, so an identity that writes needs `storage.objects.create` and no
+    more. Of an object that is there it learns from the condition that it breaks; should Cloud Storage refuse the write
+    outright, since it may replace nothing, that is Unavailable. Who may read as well is told before anything is sent.
+    """
 
     def __init__(
         self, client: Client, buckets: Buckets, *, signing: Signing | None = None, seconds: float = SECONDS
@@ -55,7 +60,7 @@ class GcsObjectStore:
         if isinstance(data, bytes):
             with storage_errors(name):
                 return created(blob.upload_from_string, data, kind, **self._options)
-        if self.exists(name):
+        if self._is_known(name):
             return False  # without sending it all
         with rewindable(data) as file:
             blob.chunk_size = _CHUNK
@@ -75,15 +80,16 @@ class GcsObjectStore:
         with storage_errors(name):
             return bool(blob.exists(**self._options))
 
-    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
-        blob = self._blob(name, version)
-        with ExitStack() as undo:
-            file = undo.enter_context(tempfile.TemporaryFile())
-            with known(name):
-                blob.download_to_file(file, raw_download=True, **self._media)
-            file.seek(0)
-            undo.pop_all()
-        return cast("BinaryIO", file)
+    def open(self, name: str, *, version: str | None = None, most: int | None = None) -> BinaryIO:
+        if most is None:
+            return self._downloaded(self._blob(name, version))
+        checked = self._checked(name, version, most)
+        try:
+            return self._downloaded(self._blob(name, checked))
+        except UnknownObject as error:
+            if version is None:
+                raise Unavailable(f"{name}: replaced or erased while it was opened") from error
+            raise
 
     def version(self, name: str) -> str:
         blob = self._blob(name)
@@ -98,7 +104,7 @@ class GcsObjectStore:
 
     def copy(self, source: str, target: str) -> bool:
         original, copied = self._blob(source), self._blob(target)
-        if self.exists(target):
+        if self._is_known(target):
             return False
         with known(source):
             return created(rewritten, copied, original, **self._media)
@@ -130,6 +136,33 @@ class GcsObjectStore:
 
     def named(self, uri: str) -> str | None:
         return self._buckets.named(uri)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether it is there, as far as we may know; whoever may not look finds out by writing."""
+        blob = self._blob(name)
+        with storage_errors(name):
+            try:
+                return bool(blob.exists(**self._options))
+            except Forbidden:
+                return False
+
+    def _checked(self, name: str, version: str | None, most: int) -> str:
+        """Return the version that was found to have at most so many bytes."""
+        blob = self._blob(name, version)
+        with known(name):
+            blob.reload(**self._options)
+        if blob.size is None or blob.size > most:
+            raise ObjectTooLarge(f"{name}: {blob.size} bytes")
+        return str(blob.generation)
+
+    def _downloaded(self, blob: Blob) -> BinaryIO:
+        with ExitStack() as undo:
+            file = undo.enter_context(tempfile.TemporaryFile())
+            with known(blob.name):
+                blob.download_to_file(file, raw_download=True, **self._media)
+            file.seek(0)
+            undo.pop_all()
+        return cast("BinaryIO", file)
 
     def _blob(self, name: str, version: str | None = None) -> Blob:
         if version is not None and not _GENERATION.fullmatch(version):

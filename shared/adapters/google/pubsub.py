@@ -1,6 +1,5 @@
 """The connection to Pub/Sub, one channel for all: production's, or the emulator's that the environment names."""
 
-import os
 from dataclasses import dataclass
 
 import grpc
@@ -9,10 +8,9 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from shared.adapters.google.emulated import PUBSUB, emulator
 from shared.adapters.google.errors import google_errors
 
-_EMULATOR = "PUBSUB_EMULATOR_HOST"
-"""Read here as the SDK's larger clients read it; those publish from threads of their own, which nobody here needs."""
 _OPTIONS = (("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000))
 """A connection that died without a word is found out by this, not by whoever waits for a message."""
 
@@ -38,8 +36,9 @@ def open_pubsub() -> PubSub:
 
 
 def _channel() -> grpc.Channel:
-    emulator = os.environ.get(_EMULATOR)
-    if emulator:
-        return grpc.insecure_channel(emulator, options=_OPTIONS)
+    """As the SDK's larger clients make it; those publish from threads of their own, which nobody here needs."""
+    emulated = emulator(PUBSUB)
+    if emulated:
+        return grpc.insecure_channel(emulated, options=_OPTIONS)
     with google_errors("credentials"):
         return PublisherGrpcTransport.create_channel("pubsub.googleapis.com:443", options=_OPTIONS)
