@@ -3,11 +3,12 @@
 import logging
 from datetime import datetime
 
+from ingest_fn.overdue import SWEEP_SECONDS, Overdue, heal_overdue
 from ingest_fn.prepare import publish_range
 from ingest_fn.rounds import reopen
 from ingest_fn.uploads import erase_upload
 from shared.assemble import assemble, tell
-from shared.domain.errors import Failure, PagemillError, UnknownJob
+from shared.domain.errors import Failure, UnknownJob
 from shared.domain.job import Job
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
 from shared.domain.sweep import (
@@ -26,62 +27,51 @@ from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
-_BATCH = 100
+_FOUND_AT_ONCE, _HEALED_AT_ONCE = 100, 16
+"""Each job takes a few round trips; waiting for them in turn would leave the last of a thousand waiting for minutes."""
+
+
+def sweep(platform: Platform, *, seconds: float = SWEEP_SECONDS) -> int:
+    """Act on every overdue job, until none is left or the time is over; return how many there were.
+
+    One job's trouble is its own. Two sweeps at once act on none twice.
+    """
+    kind = Overdue(
+        name="sweep",
+        found=lambda: platform.store.overdue(now=platform.clock.now(), limit=_FOUND_AT_ONCE),
+        claim=lambda job: _claim(job, platform),
+        heal=lambda job: _heal(job, platform),
+        named=lambda job: {"job_id": job.id},
+        most=_HEALED_AT_ONCE,
+        metrics=platform.metrics,
+    )
+    return heal_overdue(kind, seconds=seconds)
 
 
 class _NotOverdue(Exception):
     """Somebody else was first."""
 
 
-def sweep(platform: Platform) -> int:
-    """Act on every overdue job, until none is left; return how many there were. One job's trouble is its own.
-
-    Stops where not one of a batch could be claimed: the store can be read and not written, and would give the same ones
-    for ever.
-    """
-    healed = 0
-    while overdue := platform.store.overdue(now=platform.clock.now(), limit=_BATCH):
-        claimed = sum(_healed(job, platform) for job in overdue)
-        healed += claimed
-        if not claimed:
-            break
-    return healed
-
-
-def _healed(job: Job, platform: Platform) -> bool:
-    """Whether the job could be claimed, and so is not overdue any more, whatever came of it."""
+def _claim(job: Job, platform: Platform) -> Job | None:
+    """The job is claimed, so that a second sweep, or this one after a crash, does not act on the same reason."""
     now = platform.clock.now()
     try:
-        claimed = platform.store.update(job.id, lambda each: _claimed(each, now=now))
+        return platform.store.update(job.id, lambda each: _claimed(each, now=now))
     except (UnknownJob, _NotOverdue):
-        return True
-    except PagemillError as error:
-        _note(job, error, platform)
-        return False
-    try:
-        _heal(claimed, platform, now=now)
-    except PagemillError as error:
-        _note(job, error, platform)
-    return True
-
-
-def _note(job: Job, error: PagemillError, platform: Platform) -> None:
-    platform.metrics.sweeps_failed.inc()
-    log.warning("sweep failed", extra={"job_id": job.id, "code": error.code}, exc_info=error)
-
-
-def _heal(job: Job, platform: Platform, *, now: datetime) -> None:
-    """The job was claimed, so that a second sweep, or this one after a crash, does not act on the same reason."""
-    ranges = platform.store.ranges(job.id) if job.is_live else ()
-    pages = platform.store.pages(job.id) if job.is_live else ()
-    for action in actions(job, ranges, pages, now=now):
-        _act(job, action, platform)
+        return None
 
 
 def _claimed(job: Job, *, now: datetime) -> Job:
     if not job.is_overdue(now=now):
         raise _NotOverdue
     return job.claimed(now=now)
+
+
+def _heal(job: Job, platform: Platform) -> None:
+    ranges = platform.store.ranges(job.id) if job.is_live else ()
+    pages = platform.store.pages(job.id) if job.is_live else ()
+    for action in actions(job, ranges, pages, now=platform.clock.now()):
+        _act(job, action, platform)
 
 
 def _act(job: Job, action: Action, platform: Platform) -> None:

@@ -5,46 +5,43 @@ from datetime import datetime
 
 from ingest_fn.batches import start_lines
 from ingest_fn.inbox import Dropping
+from ingest_fn.overdue import SWEEP_SECONDS, Overdue, heal_overdue
 from ingest_fn.report import write_report
 from shared.domain.batch import Batch, Forget, Report, StartLines, batch_action
-from shared.domain.errors import PagemillError, UnknownBatch
+from shared.domain.errors import UnknownBatch
+from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 20
+_FOUND_AT_ONCE, _HEALED_AT_ONCE = 20, 4
+"""A batch whose lines are being started has threads of its own, and holds up none of the others."""
+
+
+def sweep_batches(dropping: Dropping, *, seconds: float = SWEEP_SECONDS) -> int:
+    """As `sweep`, for batches."""
+    platform = dropping.platform
+    kind = Overdue(
+        name="sweep-batches",
+        found=lambda: platform.batches.overdue(now=platform.clock.now(), limit=_FOUND_AT_ONCE),
+        claim=lambda batch: _claim(batch, platform),
+        heal=lambda batch: _heal(batch, dropping),
+        named=lambda batch: {"batch_id": batch.id},
+        most=_HEALED_AT_ONCE,
+        metrics=platform.metrics,
+    )
+    return heal_overdue(kind, seconds=seconds)
 
 
 class _NotOverdue(Exception):
     """Somebody else was first."""
 
 
-def sweep_batches(dropping: Dropping) -> int:
-    """Act on every overdue batch, until none is left; return how many there were. One batch's trouble is its own."""
-    batches, clock = dropping.platform.batches, dropping.platform.clock
-    healed = 0
-    while overdue := batches.overdue(now=clock.now(), limit=_AT_ONCE):
-        claimed = sum(_healed(batch, dropping) for batch in overdue)
-        healed += claimed
-        if not claimed:
-            break
-    return healed
-
-
-def _healed(batch: Batch, dropping: Dropping) -> bool:
-    """Whether the batch could be claimed, and so is not overdue any more, whatever came of it."""
-    platform, now = dropping.platform, dropping.platform.clock.now()
+def _claim(batch: Batch, platform: Platform) -> Batch | None:
+    now = platform.clock.now()
     try:
-        claimed = platform.batches.update(batch.id, lambda each: _claimed(each, now=now))
+        return platform.batches.update(batch.id, lambda each: _claimed(each, now=now))
     except (UnknownBatch, _NotOverdue):
-        return True
-    except PagemillError as error:
-        _note(batch, error, dropping)
-        return False
-    try:
-        _heal(claimed, dropping)
-    except PagemillError as error:
-        _note(batch, error, dropping)
-    return True
+        return None
 
 
 def _claimed(batch: Batch, *, now: datetime) -> Batch:
@@ -67,8 +64,3 @@ def _heal(batch: Batch, dropping: Dropping) -> None:
                 platform.batches.update(batch.id, lambda each: each.reported(now=platform.clock.now()))
         case Forget():
             platform.batches.forget(batch.id)
-
-
-def _note(batch: Batch, error: PagemillError, dropping: Dropping) -> None:
-    dropping.platform.metrics.sweeps_failed.inc()
-    log.warning("sweep failed", extra={"batch_id": batch.id, "code": error.code}, exc_info=error)

@@ -18,7 +18,7 @@ from shared.domain.errors import Unavailable, UnknownJob
 from shared.domain.job import Job
 from shared.domain.messages import RoundEnded
 from shared.domain.secret import Secret
-from shared.domain.webhook import ATTEMPTS, Verdict, next_attempt, verdict
+from shared.domain.webhook import ATTEMPTS, Verdict, next_attempt, next_room, verdict
 from shared.net.guard import Guard
 from shared.net.post import Answer
 from shared.ports.objects import UnknownObject
@@ -31,7 +31,6 @@ _IN_FLIGHT: Mapping[Channel, timedelta] = {
     Channel.OUTBOX: timedelta(minutes=10),
 }
 """How long a claimed attempt is left alone: a webhook's 10 s, a document's images, and room for a slow store."""
-_HOST_BUSY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +113,22 @@ def _claimed(job: Job, due: Callback, *, now: datetime) -> Job:
         raise _NotDue
     if callback.attempts - callback.replayed_after >= ATTEMPTS:  # each of them ended with its process
         return job.callback_changed(replace(callback, due_at=None, end=CallbackEnd.EXHAUSTED), now=now)
-    claimed = replace(callback, attempts=callback.attempts + 1, due_at=now + _IN_FLIGHT[callback.channel])
+    until = now + _IN_FLIGHT[callback.channel]
+    claimed = replace(callback, attempts=callback.attempts + 1, put_off=0, due_at=until)
     return job.callback_changed(claimed, now=now)
 
 
 def _put_off(job: Job, due: Callback, delivering: Delivering) -> None:
-    """The receiver has as many calls under way as it may: this one comes again in a moment."""
-    now = delivering.now()
+    """The receiver has as many calls under way as it may: this one comes again, the later the longer it waits."""
+    now, chance = delivering.now(), delivering.chance()
 
     def later(each: Job) -> Job:
         callback = each.callback_of(due.round, due.channel)
         if callback is None or not callback.is_due(now=now):
             raise _NotDue
-        return each.callback_changed(replace(callback, due_at=now + _HOST_BUSY), now=now)
+        put_off = callback.put_off + 1
+        due_at = next_room(put_off, now=now, chance=chance)
+        return each.callback_changed(replace(callback, put_off=put_off, due_at=due_at), now=now)
 
     delivering.platform.store.update(job.id, later)
 

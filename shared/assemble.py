@@ -21,6 +21,9 @@ from shared.ports.objects import ObjectStore, UnknownObject
 from shared.records import UnreadableRecord, from_json, to_json
 from shared.storing import create_all
 
+_MOST_FLAGGED = 10_000
+"""Of the pages that carry a flag, a job's record names so many: Firestore takes 1 MiB, and the result names all."""
+
 
 def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, now: datetime) -> Job:
     """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is.
@@ -70,15 +73,15 @@ def summary(pages: Sequence[Page]) -> RoundResult:
     done = [page for page in pages if page.status is PageStatus.DONE]
     failures = [page.failure for page in pages if page.failure is not None and page.status is PageStatus.FAILED]
     usage: Counter[str] = Counter(pages=len(done))
-    flags: dict[str, tuple[int, ...]] = {}
+    flags: dict[str, list[int]] = {}
     for page in done:
         usage.update(page.usage)
         for code in sorted({flag.code for flag in page.flags}):
-            flags[code] = (*flags.get(code, ()), page.number)
+            flags.setdefault(code, []).append(page.number)
     return RoundResult(
         progress=Progress(total=len(pages), done=len(done), failed=len(failures)),
         error=_most_frequent(failures),
-        flags=flags,
+        flags={code: tuple(numbers[:_MOST_FLAGGED]) for code, numbers in flags.items()},
         usage=_rounded(usage),
     )
 

@@ -17,8 +17,10 @@ from shared.domain.secret import Secret
 from shared.domain.webhook import (
     ATTEMPTS,
     LONGEST_RETRY_AFTER,
+    LONGEST_ROOM,
     Verdict,
     next_attempt,
+    next_room,
     parse_secret,
     sign,
     verdict,
@@ -204,6 +206,16 @@ def test_the_steps_grow_whatever_chance_says(first: float, second: float) -> Non
     others = [next_attempt(attempt, now=NOW, retry_after=None, chance=second) for attempt in range(1, ATTEMPTS)]
 
     assert all(one and other and one < other for (one, _), (_, other) in pairwise(zip(steps, others, strict=True)))
+
+
+@given(put_off=st.integers(1, 10_000), chance=chances)
+def test_who_waits_for_room_looks_less_often_the_longer_it_waits_and_never_less_than_each_five_minutes(
+    put_off: int, chance: float
+) -> None:
+    pause = next_room(put_off, now=NOW, chance=chance) - NOW
+
+    assert timedelta(seconds=2.5) <= pause <= LONGEST_ROOM
+    assert next_room(put_off + 1, now=NOW, chance=chance) - NOW >= pause
 
 
 def test_all_attempts_end_before_a_job_is_forgotten() -> None:

@@ -25,7 +25,8 @@ class CallbackEnd(StrEnum):
 class Callback:
     """What one channel must be told of one round. Due at `due_at`; None where `end` says how it ended.
 
-    `attempts` numbers the delivery log; the retry schedule counts those after `replayed_after`.
+    `attempts` numbers the delivery log; the retry schedule counts those after `replayed_after`. `put_off` counts how
+    often in a row the receiver had no room for an attempt.
     """
 
     round: int
@@ -35,6 +36,7 @@ class Callback:
     error: Failure | None = None
     attempts: int = 0
     replayed_after: int = 0
+    put_off: int = 0
     due_at: datetime | None = None
     end: CallbackEnd | None = None
 

@@ -28,6 +28,11 @@ LONGEST_RETRY_AFTER = timedelta(hours=16)
 """A receiver may ask for no more than our own longest step: all attempts then end before a job's 7 days are over."""
 
 
+_FIRST_ROOM = timedelta(seconds=5)
+LONGEST_ROOM = timedelta(minutes=5)
+"""Between two looks whether a busy receiver has room: of a thousand that wait, a few a second look."""
+
+
 class Verdict(StrEnum):
     """What an answer means for the callback."""
 
@@ -87,6 +92,15 @@ def next_attempt(attempt: int, *, now: datetime, retry_after: float | None, chan
     # Compared as seconds: a timedelta overflows where a float does not.
     asked = min((retry_after or 0.0) * (1 + JITTER * chance), LONGEST_RETRY_AFTER.total_seconds())
     return now + max(ours, timedelta(seconds=asked))
+
+
+def next_room(put_off: int, *, now: datetime, chance: float) -> datetime:
+    """When to look again whether the receiver has room, after it had none so many times in a row (1 is the first).
+
+    `chance` is in [0, 1): those that were put off together come back spread over half of the pause and all of it.
+    """
+    doubled: int = 2 ** min(put_off - 1, 16)
+    return now + min(_FIRST_ROOM * doubled, LONGEST_ROOM) * (1 + chance) / 2
 
 
 def _key(secret: Secret) -> bytes:

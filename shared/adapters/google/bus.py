@@ -6,11 +6,10 @@ import threading
 import time
 from datetime import timedelta
 
-from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
 from shared.adapters.google.calls import SECONDS, Deadline
-from shared.adapters.google.errors import google_errors
+from shared.adapters.google.errors import NotAccepted, google_errors
 from shared.adapters.google.leases import Held, Leases, modify
 from shared.adapters.google.names import Names
 from shared.adapters.google.pubsub import PubSub
@@ -139,5 +138,5 @@ class PubSubBus:
             ids = [held.ack_id for held in messages if held.subscription == subscription]
             try:
                 modify(self._subscriber, subscription, ids, timedelta(0), seconds=self._seconds)
-            except (Unavailable, InvalidArgument):
+            except (Unavailable, NotAccepted):
                 log.warning("not handed back", extra={"messages": len(ids)}, exc_info=True)

@@ -7,11 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 
-from google.api_core.exceptions import InvalidArgument
 from google.pubsub_v1.services.subscriber import SubscriberClient
 
 from shared.adapters.google.calls import Deadline
-from shared.adapters.google.errors import google_errors
+from shared.adapters.google.errors import NotAccepted, google_errors
 from shared.domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ class Leases:
     def _extend(self, subscription: str, ids: list[str]) -> None:
         try:
             modify(self._subscriber, subscription, ids, self._lease, seconds=self._seconds)
-        except (Unavailable, InvalidArgument):
+        except (Unavailable, NotAccepted):
             log.warning("leases not extended", extra={"messages": len(ids)}, exc_info=True)
 
 
