@@ -10,6 +10,7 @@ from shared.domain.document import linked_images
 from shared.domain.job import Job
 from shared.layout import image_object, result_json, result_markdown
 from shared.ports.objects import ObjectStore
+from shared.storing import link_all
 
 LARGEST_INLINE = 20_000_000
 """Bytes of images; above that they come as links, and the answer says so."""
@@ -24,8 +25,8 @@ def result_view(job: Job, objects: ObjectStore, *, as_links: bool) -> dict[str, 
     images = None if as_links else _inline(job, names, objects)
     if images is not None:
         return {"markdown": markdown, "images": images, "images_as": "base64"}
-    links = {name: objects.link(image_object(job.id, name), LINK_LIFE) for name in names}
-    return {"markdown": markdown, "images": links, "images_as": "url"}
+    links = link_all([image_object(job.id, name) for name in names], LINK_LIFE, objects)
+    return {"markdown": markdown, "images": dict(zip(names, links, strict=True)), "images_as": "url"}
 
 
 def _inline(job: Job, names: tuple[str, ...], objects: ObjectStore) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from notifier.hosts import HostCap
 from notifier.outbox import copy_results
 from notifier.webhook import send_webhook
-from shared.domain.callback import Callback, CallbackEnd, Channel
+from shared.domain.callback import Callback, CallbackEnd, Channel, waits_for_outbox
 from shared.domain.errors import Unavailable, UnknownJob
 from shared.domain.job import Job
 from shared.domain.messages import RoundEnded
@@ -111,10 +111,14 @@ def _claimed(job: Job, due: Callback, *, now: datetime) -> Job:
     callback = job.callback_of(due.round, due.channel)
     if callback is None or not callback.is_due(now=now) or job.erased_at is not None:
         raise _NotDue
+    if waits_for_outbox(callback, job.callbacks, now=now):  # whoever fills it goes on to this one
+        raise _NotDue
     if callback.attempts - callback.replayed_after >= ATTEMPTS:  # each of them ended with its process
-        return job.callback_changed(replace(callback, due_at=None, end=CallbackEnd.EXHAUSTED), now=now)
+        return job.callback_changed(
+            replace(callback, due_at=None, in_flight_until=None, end=CallbackEnd.EXHAUSTED), now=now
+        )
     until = now + _IN_FLIGHT[callback.channel]
-    claimed = replace(callback, attempts=callback.attempts + 1, put_off=0, due_at=until)
+    claimed = replace(callback, attempts=callback.attempts + 1, put_off=0, due_at=until, in_flight_until=until)
     return job.callback_changed(claimed, now=now)
 
 
@@ -134,16 +138,25 @@ def _put_off(job: Job, due: Callback, delivering: Delivering) -> None:
 
 
 def _settled(job: Job, sent: Callback, answer: Answer, *, now: datetime, chance: float) -> Job:
+    """A success counts whichever attempt it was; of failures, only that of the latest, which nobody has replayed."""
     callback = job.callback_of(sent.round, sent.channel)
-    if callback is None or callback.attempts != sent.attempts:
-        return job  # replayed meanwhile: the newer attempt has its own say
-    match verdict(answer.status):
+    if callback is None or callback.replayed_after != sent.replayed_after:
+        return job
+    judged = verdict(answer.status)
+    is_latest = callback.attempts == sent.attempts and callback.end is None
+    if judged is not Verdict.DELIVERED and not is_latest:
+        return job
+    return job.callback_changed(_judged(callback, judged, answer, now=now, chance=chance), now=now)
+
+
+def _judged(callback: Callback, judged: Verdict, answer: Answer, *, now: datetime, chance: float) -> Callback:
+    landed = replace(callback, due_at=None, in_flight_until=None)
+    match judged:
         case Verdict.DELIVERED:
-            after = replace(callback, due_at=None, end=CallbackEnd.DELIVERED)
+            return replace(landed, end=CallbackEnd.DELIVERED)
         case Verdict.GONE:
-            after = replace(callback, due_at=None, end=CallbackEnd.GONE)
+            return replace(landed, end=CallbackEnd.GONE)
         case Verdict.RETRY:
             attempt = callback.attempts - callback.replayed_after
             due_at = next_attempt(attempt, now=now, retry_after=answer.retry_after, chance=chance)
-            after = replace(callback, due_at=due_at, end=None if due_at else CallbackEnd.EXHAUSTED)
-    return job.callback_changed(after, now=now)
+            return replace(landed, due_at=due_at, end=None if due_at else CallbackEnd.EXHAUSTED)

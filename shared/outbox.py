@@ -14,7 +14,7 @@ SUCCESS = "_SUCCESS"
 ERROR = "_ERROR.json"
 REPORT = "report.jsonl"
 _OWNER = "_SOURCE.json"
-_OURS = re.compile(r"^(_+)(?=(?:round|version|line)-)")
+_OURS = re.compile(r"^(_+)(?=(?:round|version|line|long)-)")
 _LONGEST_BELOW = "/_version-0123456789012345678901234567890/_line-000001/_round-1000/images/0123456789abcdef.png"
 
 

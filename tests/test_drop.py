@@ -1,5 +1,6 @@
 """What is dropped into an inbox: once for each version, its results beside it, and nothing that is wrong is silent."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -360,6 +361,24 @@ def test_an_outbox_that_is_away_is_tried_again_and_holds_back_no_webhook(pipe: P
         assert len(receiver.received) == 1
 
 
+def test_a_webhook_waits_while_the_outbox_is_being_filled_and_no_longer(pipe: Pipeline, clock: ManualClock) -> None:
+    """Somebody else has begun to copy, and was killed."""
+    with Receiver() as receiver:
+        pipe.put(f"{NAME}.options.json", json.dumps({"callback_url": f"{receiver.url}/hook"}).encode())
+        pipe.drop(pipe.put(NAME, PAGE))
+        pipe.drain(lost=lambda message: isinstance(message, RoundEnded))
+        ended = pipe.ended(jobs(pipe)[0].id)
+        assert pipe.killed(2, lambda twin: twin.handle(ended))
+
+        pipe.handle(ended)
+        assert (receiver.received, "_SUCCESS" in outbox(pipe)) == ([], False)
+        clock.advance(timedelta(minutes=11))
+        pipe.handle(ended)
+
+        assert len(receiver.wait_for(1)) == 1
+        assert "_SUCCESS" in outbox(pipe)
+
+
 def test_copying_that_kills_its_process_each_time_is_given_up_and_the_job_expires(
     pipe: Pipeline, clock: ManualClock
 ) -> None:
@@ -422,6 +441,7 @@ def test_a_store_that_is_away_is_an_event_that_comes_again(pipe: Pipeline) -> No
         pipe.drop(event)
 
 
+LONG = "/".join(["x" * 100] * 9)
 NAMES = [
     "inbox/acme/a.pdf",
     "inbox/acme/a.pdf/_round-2",
@@ -429,10 +449,11 @@ NAMES = [
     "inbox/acme/a.pdf/_version-1",
     "inbox/acme/a.pdf/_line-000001",
     "inbox/acme/_line-000001/a.pdf",
+    f"inbox/acme/_long-{hashlib.sha256(LONG.encode()).hexdigest()[:32]}",
     "inbox/acme/_scan.pdf",
     "inbox/acme/__scan.pdf",
     "inbox/other/a.pdf",
-    "inbox/acme/" + "/".join(["x" * 100] * 9),
+    f"inbox/acme/{LONG}",
     "inbox/acme/" + "/".join(["x" * 100] * 9) + "y",
     "inbox/acme/" + "é" * 100,
 ]
@@ -445,4 +466,4 @@ def test_no_two_names_share_a_folder_and_ours_are_nobodys() -> None:
     assert len(set(folders)) == len(NAMES)
     assert not ours & set(folders)
     assert folders[0] == "outbox/acme/a.pdf"
-    assert folders[6] == "outbox/acme/_scan.pdf"
+    assert folders[7] == "outbox/acme/_scan.pdf"

@@ -189,6 +189,12 @@ def test_the_schedule_is_the_documented_one() -> None:
     assert next_attempt(ATTEMPTS, now=NOW, retry_after=5.0, chance=0.5) is None
 
 
+@pytest.mark.parametrize("attempt", [0, -1])
+def test_before_the_first_attempt_there_is_none_to_follow(attempt: int) -> None:
+    with pytest.raises(ValueError, match="1 is the first"):
+        next_attempt(attempt, now=NOW, retry_after=None, chance=0.5)
+
+
 @given(attempt=st.integers(1, ATTEMPTS - 1), chance=chances, asked=st.none() | st.floats(0, 1e300))
 def test_a_receivers_wish_can_only_delay_and_not_for_ever(attempt: int, chance: float, asked: float | None) -> None:
     plain = next_attempt(attempt, now=NOW, retry_after=None, chance=chance)

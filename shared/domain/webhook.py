@@ -84,8 +84,10 @@ def next_attempt(attempt: int, *, now: datetime, retry_after: float | None, chan
     """When to send again after `attempt` (1 is the first) has failed at `now`; None where that was the last.
 
     `chance` is in [0, 1). `retry_after` (seconds) can only delay: an eager receiver does not shorten our schedule, and
-    a lazy one is heard up to LONGEST_RETRY_AFTER.
+    a lazy one is heard up to LONGEST_RETRY_AFTER. Raises ValueError for an attempt before the first.
     """
+    if attempt < 1:
+        raise ValueError(f"{attempt} is no attempt: 1 is the first")
     if attempt >= ATTEMPTS:
         return None
     ours = _DELAYS[attempt - 1] * (1 - JITTER + 2 * JITTER * chance)
