@@ -4,14 +4,22 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
 from ingest_fn.sources import open_source
 from shared.assemble import tell
-from shared.domain.errors import GaveUp, InvalidRequest, PagemillError, TooManyPages, Unavailable, UnknownJob
-from shared.domain.job import Job, SourceKind
+from shared.domain.errors import (
+    GaveUp,
+    IllegalMove,
+    InvalidRequest,
+    PagemillError,
+    TooManyPages,
+    Unavailable,
+    UnknownJob,
+)
+from shared.domain.job import Job, JobId, SourceKind
 from shared.domain.messages import PAGES, PrepareDocument, ReadRange
 from shared.domain.options import Lane, recipe
 from shared.domain.page import Page, PageRange, cut, select
@@ -24,12 +32,18 @@ from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
+_ROOM = timedelta(seconds=90)
+"""For what comes after fetching: opening, decrypting and storing 200 MB, and the plan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparing:
+    """`in_hand` are the tries of this process, each a job and the number of its start."""
+
     platform: Platform
     sandbox: Sandbox
     guard: Guard
+    in_hand: set[tuple[JobId, int]] = field(default_factory=set)
 
     def now(self) -> datetime:
         return self.platform.clock.now()
@@ -38,19 +52,27 @@ class Preparing:
 def prepare(message: PrepareDocument, preparing: Preparing) -> None:
     """Bring the job to `running` with its plan stored and published, or to its end where the document is at fault.
 
-    Calling it again publishes again what nobody has claimed. Raises retryable errors (FetchFailed, Unavailable) for
-    the bus to try again, until the job's tries are used up.
+    A try that may be made again is put off, and `sweep` calls when it is due; until then, and while another has the
+    job in hand, this does nothing. Once there is a plan, it publishes again what nobody has claimed. Raises
+    Unavailable for the bus to try again; that costs the job no try.
     """
-    store = preparing.platform.store
     try:
-        job = store.get(message.job_id)
-        if job.is_live and not job.is_planned:
-            job = store.update(job.id, lambda each: each.prepare_started(now=preparing.now()))
-            _plan_or_fail(job, preparing)
-        elif job.is_live:
+        job = preparing.platform.store.get(message.job_id)
+        if job.is_live and job.is_planned:
             publish_ranges(job, preparing.platform)
+        elif job.may_be_prepared(now=preparing.now()):
+            _try(job, preparing)
     except UnknownJob:
         return  # erased: nothing is left to do
+
+
+def hand_back(preparing: Preparing) -> None:
+    """Take back the tries in hand when the process stops, so that others begin at once. Best effort: a claim lapses."""
+    for job_id, start in preparing.in_hand.copy():
+        try:
+            _hand_back(job_id, start, preparing)
+        except (Unavailable, UnknownJob):
+            log.warning("a try was not taken back", extra={"job_id": job_id}, exc_info=True)
 
 
 def publish_ranges(job: Job, platform: Platform) -> None:
@@ -67,6 +89,21 @@ def publish_range(job: Job, range_: PageRange, platform: Platform) -> None:
     platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job.id, range_id=range_.id))
 
 
+def _try(job: Job, preparing: Preparing) -> None:
+    now = preparing.now()
+    until = now + timedelta(seconds=preparing.platform.settings.fetch_seconds) + _ROOM
+    try:
+        job = preparing.platform.store.update(job.id, lambda each: each.prepare_started(until=until, now=now))
+    except IllegalMove:
+        return  # another was faster
+    this = (job.id, job.prepare_starts)
+    preparing.in_hand.add(this)
+    try:
+        _plan_or_fail(job, preparing)
+    finally:
+        preparing.in_hand.discard(this)
+
+
 def _plan_or_fail(job: Job, preparing: Preparing) -> None:
     tries_left = job.limits.prepare_tries - job.prepare_tries
     try:
@@ -75,16 +112,29 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
         _plan(job, _selected(job, preparing), preparing)
     except Unavailable:
         # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
-        preparing.platform.store.update(job.id, lambda each: each.prepare_handed_back(now=preparing.now()))
+        _hand_back(job.id, job.prepare_starts, preparing)
         raise
     except PagemillError as error:
         if error.retryable and tries_left > 0:
-            raise
-        log.info("job failed", extra={"job_id": job.id, "code": error.code})
-        _fail(job, error, preparing)
+            _put_off(job, error, preparing)
+        else:
+            _fail(job, error, preparing)
+
+
+def _hand_back(job_id: JobId, start: int, preparing: Preparing) -> None:
+    now = preparing.now()
+    preparing.platform.store.update(job_id, lambda each: each.prepare_handed_back(start=start, now=now))
+
+
+def _put_off(job: Job, error: PagemillError, preparing: Preparing) -> None:
+    """Note when the next try is due. Handed back, the message would have the bus slow down every other document."""
+    log.info("document put off", extra={"job_id": job.id, "code": error.code}, exc_info=error)
+    now = preparing.now()
+    preparing.platform.store.update(job.id, lambda each: each.prepare_put_off(start=job.prepare_starts, now=now))
 
 
 def _fail(job: Job, error: PagemillError, preparing: Preparing) -> None:
+    log.info("job failed", extra={"job_id": job.id, "code": error.code})
     failure = error.failure
     failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=preparing.now()))
     tell(failed, bus=preparing.platform.bus)
@@ -112,7 +162,7 @@ def _plan(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> None:
 def _selected(job: Job, preparing: Preparing) -> tuple[int, ...]:
     """Return the page numbers to read, the source being stored by then. The first source that was stored stands."""
     objects = preparing.platform.objects
-    if job.prepare_tries == 1 or not objects.exists(job.source_object):
+    if job.is_first_try or not objects.exists(job.source_object):
         with _obtained(job, preparing) as file, preparing.sandbox.open(file, password=_password(job, preparing)) as it:
             numbers = _numbers(job, it)
             if _store(job, it, file, preparing):

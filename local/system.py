@@ -6,7 +6,7 @@ from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
 from ingest_fn.context import LOOPBACK, context
 from ingest_fn.inbox import Dropping
-from ingest_fn.prepare import Preparing, prepare
+from ingest_fn.prepare import Preparing, hand_back, prepare
 from ingest_fn.sweep import sweep
 from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
@@ -77,6 +77,7 @@ class System:
             consumer.join(_GRACE_SECONDS)
         for periodic in self._periodic:
             periodic.join(_GRACE_SECONDS)
+        hand_back(self._preparing)
         self.embedded.platform.bus.close()
         self._sandbox.close()
         self.embedded.close()

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests import samples
-from tests.servers import Server, answering, closed_port, endless, redirecting
+from tests.servers import Server, answering, endless, redirecting
 from tests.serving import Served, served
 
 LIMITS = {"MAX_PAGES": "3", "MAX_BYTES": "100000", "PAGE_SECONDS": "1", "MAX_PIXELS": "1000000", "FETCH_SECONDS": "5"}
@@ -90,12 +90,6 @@ def test_what_cannot_be_fetched_fails_the_job(server: Served, documents: Server,
     expected = {"missing.pdf": "fetch_failed", "private": "url_not_allowed"}[path]
     assert job["error"]["code"] == expected
     assert "secret" not in str(job["error"])
-
-
-def test_a_server_that_is_down_is_tried_again_then_fetch_failed(server: Served) -> None:
-    job = server.ended(server.post_url(f"http://127.0.0.1:{closed_port()}/a.pdf").json()["job_id"])
-
-    assert job["error"]["code"] == "fetch_failed"
 
 
 def test_a_document_that_never_ends_is_cut_off_at_the_limit_and_named(server: Served, documents: Server) -> None:

@@ -14,6 +14,7 @@ from shared.domain.job import (
     FIRST_CHECK,
     KEY_LIFE,
     LONGEST_CHECK,
+    PREPARE_PAUSES,
     Job,
     Limits,
     RoundResult,
@@ -25,6 +26,7 @@ from tests.clocks import NOON
 
 SECOND = timedelta(seconds=1)
 LATER = NOON + timedelta(minutes=5)
+CLAIM = timedelta(minutes=3)
 FAILURE = FetchFailed().failure
 
 
@@ -183,16 +185,109 @@ def test_a_job_that_failed_before_its_plan_is_planned_in_its_next_round() -> Non
     assert (job.status, job.round, job.page_count, job.updated_at) == (Status.RUNNING, 2, 3, LATER + SECOND)
 
 
-def test_a_retry_gives_prepare_its_tries_back() -> None:
-    tried = a_job().prepare_started(now=NOON).prepare_started(now=NOON).failed(FAILURE, now=NOON)
+def tried(job: Job, times: int = 1) -> Job:
+    """The job after so many tries of prepare that were killed, each begun when the claim of the one before lapsed."""
+    for _ in range(times):
+        now = job.prepare_after or NOON
+        job = job.prepare_started(until=now + CLAIM, now=now)
+    return job
 
-    assert tried.retried(now=LATER).prepare_tries == 0
+
+def test_a_try_of_prepare_claims_the_job_and_sweep_looks_when_the_claim_lapses() -> None:
+    job = tried(a_job())
+
+    assert (job.prepare_tries, job.next_check_at) == (1, NOON + CLAIM)
+    assert not job.may_be_prepared(now=NOON + CLAIM - SECOND)
+    assert job.may_be_prepared(now=NOON + CLAIM)
 
 
-def test_tries_of_prepare_are_taken_back_and_never_fall_below_none() -> None:
-    job = a_job().prepare_started(now=NOON).prepare_handed_back(now=NOON).prepare_handed_back(now=NOON)
+def test_a_claimed_job_takes_no_second_try() -> None:
+    with pytest.raises(IllegalMove):
+        tried(a_job()).prepare_started(until=LATER, now=NOON + SECOND)
+
+
+@pytest.mark.parametrize("state", ["running", "finished", "failed", "cancelled"])
+def test_a_job_that_is_planned_or_has_ended_takes_no_try(state: str) -> None:
+    with pytest.raises(IllegalMove):
+        JOBS[state]().prepare_started(until=LATER, now=NOON)
+
+
+def test_a_try_that_failed_and_may_be_made_again_has_a_pause_that_grows() -> None:
+    pauses, job, now = [], a_job(), NOON
+    for start in range(1, 7):
+        job = job.prepare_started(until=now + CLAIM, now=now).prepare_put_off(start=start, now=now)
+        assert job.prepare_after is not None
+        assert job.next_check_at == job.prepare_after
+        assert not job.may_be_prepared(now=job.prepare_after - SECOND)
+        pauses.append(job.prepare_after - now)
+        now = job.prepare_after
+
+    assert pauses == [*PREPARE_PAUSES, PREPARE_PAUSES[-1], PREPARE_PAUSES[-1]]
+    assert pauses == sorted(pauses)
+    assert job.prepare_tries == 6
+
+
+def test_a_retry_gives_prepare_its_tries_back_and_ends_every_claim() -> None:
+    failed = tried(a_job(), 2).failed(FAILURE, now=NOON)
+
+    job = failed.retried(now=NOON + SECOND)
 
     assert job.prepare_tries == 0
+    assert job.may_be_prepared(now=NOON + SECOND)
+
+
+def test_a_try_of_prepare_is_taken_back_once() -> None:
+    job = tried(a_job(), 2).prepare_handed_back(start=2, now=LATER).prepare_handed_back(start=2, now=LATER)
+
+    assert job.prepare_tries == 1
+    assert job.may_be_prepared(now=LATER)
+    assert job.next_check_at == LATER + FIRST_CHECK
+
+
+@pytest.mark.parametrize("end", ["prepare_put_off", "prepare_handed_back"])
+def test_a_try_that_lost_its_claim_does_not_end_the_claim_of_another(end: str) -> None:
+    second = tried(a_job(), 2)
+
+    assert getattr(second, end)(start=1, now=LATER) == second
+
+
+@pytest.mark.parametrize("end", ["prepare_put_off", "prepare_handed_back"])
+def test_a_try_of_a_job_that_was_erased_meanwhile_does_not_delay_the_erasing(end: str) -> None:
+    erased = tried(a_job()).erased(now=NOON)
+
+    assert getattr(erased, end)(start=1, now=LATER) == erased
+
+
+def test_only_the_first_try_ever_knows_that_no_source_is_stored() -> None:
+    first = tried(a_job())
+    handed_back = first.prepare_handed_back(start=1, now=NOON)
+    retried = first.failed(FAILURE, now=NOON).retried(now=NOON)
+
+    assert first.is_first_try
+    assert not tried(handed_back).is_first_try
+    assert not tried(retried).is_first_try
+
+
+def test_a_plan_ends_the_claim() -> None:
+    job = tried(a_job()).planned(page_count=3, lane=Lane.EXPRESS, now=LATER)
+
+    assert (job.prepare_after, job.next_check_at) == (None, LATER + FIRST_CHECK)
+
+
+def test_a_callback_that_changes_while_a_job_is_prepared_leaves_the_claim_waited_for() -> None:
+    failed = a_failed_job(callback_url=CALLBACK)
+    preparing = tried(failed.retried(now=NOON))
+    told = replace(preparing.callbacks[0], due_at=None, end=CallbackEnd.DELIVERED)
+
+    job = preparing.callback_changed(told, now=NOON)
+
+    assert job.next_check_at == NOON + CLAIM
+
+
+def test_a_check_of_a_job_that_is_prepared_comes_no_later_than_its_next_try() -> None:
+    job = replace(tried(a_job()), checks=9)
+
+    assert job.claimed(now=NOON + SECOND).next_check_at == NOON + CLAIM
 
 
 @pytest.mark.parametrize("end", ["ended", "failed", "cancelled"])

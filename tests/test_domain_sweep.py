@@ -60,6 +60,21 @@ def test_a_job_that_failed_before_its_plan_and_was_retried_is_announced_again() 
     assert of(job, (), ()) == (PublishPrepare(),)
 
 
+def test_a_job_that_is_being_prepared_is_left_alone_until_its_claim_lapses() -> None:
+    job = a_job().prepare_started(until=LATER, now=NOON)
+
+    assert of(job, (), (), now=LATER - SECOND) == ()
+    assert of(job, (), ()) == (PublishPrepare(),)
+
+
+def test_a_job_whose_next_try_is_put_off_is_announced_when_it_is_due() -> None:
+    job = a_job().prepare_started(until=LATER, now=NOON).prepare_put_off(start=1, now=NOON)
+    assert job.prepare_after is not None
+
+    assert of(job, (), (), now=job.prepare_after - SECOND) == ()
+    assert of(job, (), (), now=job.prepare_after) == (PublishPrepare(),)
+
+
 def test_a_range_that_nobody_has_is_published_again() -> None:
     assert of(a_running_job()) == (PublishRange(RANGE),)
 

@@ -20,6 +20,8 @@ SCHEMA = 1
 
 FIRST_CHECK = timedelta(seconds=60)
 LONGEST_CHECK = timedelta(hours=1)
+PREPARE_PAUSES = (timedelta(seconds=2), timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
+"""Between a try that failed and the next: a source that stumbled is asked soon, one that is down is left alone."""
 CALLBACK_GRACE = timedelta(seconds=30)
 """How long the notifier has for a callback that it was told of, before `sweep` tells it again."""
 ERASE_LINGER = timedelta(minutes=75)
@@ -88,6 +90,8 @@ class Job:
     """`next_check_at` is the moment by which something must have happened; None when nothing is due.
 
     `line` is its place in the list of its `batch`; `outbox` is the folder that its results are copied to.
+    `prepare_tries` counts what may be the document's fault; `prepare_starts` names the latest try, and is never taken
+    back. No try begins before `prepare_after`: one is under way until then, or failed and is to be made again then.
     """
 
     id: JobId
@@ -112,6 +116,8 @@ class Job:
     outbox: str | None = None
     sealed_password: str | None = None
     prepare_tries: int = 0
+    prepare_starts: int = 0
+    prepare_after: datetime | None = None
     page_count: int | None = None
     partial: bool = False
     error: Failure | None = None
@@ -147,18 +153,45 @@ class Job:
     def is_overdue(self, *, now: datetime) -> bool:
         return self.next_check_at is not None and self.next_check_at <= now
 
-    def prepare_started(self, *, now: datetime) -> "Job":
-        return replace(self, prepare_tries=self.prepare_tries + 1, updated_at=now)
+    def may_be_prepared(self, *, now: datetime) -> bool:
+        """Whether a try may begin: it has no plan, nobody is at it, and no pause is left."""
+        is_free = self.prepare_after is None or self.prepare_after <= now
+        return self.is_live and not self.is_planned and is_free
 
-    def prepare_handed_back(self, *, now: datetime) -> "Job":
-        """Take the try back: it ended by plan, not by the document's fault."""
-        return replace(self, prepare_tries=max(0, self.prepare_tries - 1), updated_at=now)
+    @property
+    def is_first_try(self) -> bool:
+        """Whether nobody ever tried to prepare it before the latest try, so that no source can be stored yet."""
+        return self.prepare_starts == 1
+
+    def prepare_started(self, *, until: datetime, now: datetime) -> "Job":
+        """Begin a try, and claim the job for it: a process that is killed keeps it from others `until` then.
+
+        Raises IllegalMove where none may begin.
+        """
+        if not self.may_be_prepared(now=now):
+            raise self._illegal(Status.RUNNING)
+        begun = replace(self, prepare_starts=self.prepare_starts + 1)
+        return begun._tried(self.prepare_tries + 1, after=until, now=now)
+
+    def prepare_put_off(self, *, start: int, now: datetime) -> "Job":
+        """End the try that failed and may be made again, after a pause that grows. One that lost its claim is mute."""
+        if not self._is_prepared_by(start):
+            return self
+        pause = PREPARE_PAUSES[min(self.prepare_tries, len(PREPARE_PAUSES)) - 1]
+        return self._tried(self.prepare_tries, after=now + pause, now=now)
+
+    def prepare_handed_back(self, *, start: int, now: datetime) -> "Job":
+        """Take the try back: what ended it was no fault of the document. One that lost its claim is mute."""
+        if not self._is_prepared_by(start):
+            return self
+        return self._tried(max(0, self.prepare_tries - 1), after=None, now=now)
 
     def planned(self, *, page_count: int, lane: Lane, now: datetime) -> "Job":
         """The first plan stands: a later one changes nothing."""
         if self.is_planned or not self.is_live:
             return self
-        plan = replace(self, page_count=page_count, lane=lane, sealed_password=None, checks=0, updated_at=now)
+        kept = replace(self, sealed_password=None, prepare_after=None, checks=0, updated_at=now)
+        plan = replace(kept, page_count=page_count, lane=lane)
         running = plan if plan.status is Status.RUNNING else plan._moved(Status.RUNNING, now=now)
         return running._checked_later(now=now)
 
@@ -205,10 +238,12 @@ class Job:
     def claimed(self, *, now: datetime) -> "Job":
         """Move the next check on, at doubling intervals, so that two sweeps never act on the same reason at once.
 
-        The pause never reaches beyond the next thing that falls due by itself: the deadline, a callback, the expiry.
+        The pause never reaches beyond the next thing that falls due by itself: the deadline, a callback, the expiry,
+        another try of prepare.
         """
         pause = min(FIRST_CHECK * 2 ** min(self.checks, 16), LONGEST_CHECK)
-        to_come = [moment for moment in (*self._calls, self._last_moment) if moment is not None and moment > now]
+        known = (*self._calls, self._last_moment, self.prepare_after)
+        to_come = [moment for moment in known if moment is not None and moment > now]
         return replace(self, checks=self.checks + 1, next_check_at=min([now + pause, *to_come]))
 
     def erased(self, *, now: datetime) -> "Job":
@@ -260,7 +295,7 @@ class Job:
             raise UnknownJob(f"{self.id}: erased")
         if status not in MOVES[self.status]:
             raise self._illegal(status)
-        moved = replace(self, status=status, updated_at=now, checks=0)
+        moved = replace(self, status=status, prepare_after=None, updated_at=now, checks=0)
         if status not in UNFINISHED:
             moved = moved._with_callbacks(now=now)
         return moved._checked_later(now=now)
@@ -283,8 +318,17 @@ class Job:
         if self._last_moment is not None:
             moments.append(self._last_moment)
         if self.is_unfinished:
-            moments.append(now + FIRST_CHECK)
+            after = self.prepare_after
+            moments.append(after if after is not None and after > now else now + FIRST_CHECK)
         return replace(self, next_check_at=min(moments, default=None))
+
+    def _tried(self, tries: int, *, after: datetime | None, now: datetime) -> "Job":
+        tried = replace(self, prepare_tries=tries, prepare_after=after, checks=0, updated_at=now)
+        return tried._checked_later(now=now)
+
+    def _is_prepared_by(self, start: int) -> bool:
+        """Whether the try still counts: nobody has begun another since, taken it back, planned or erased the job."""
+        return self.is_live and self.prepare_starts == start and self.prepare_after is not None
 
     @property
     def _calls(self) -> list[datetime]:

@@ -7,12 +7,11 @@ from datetime import datetime
 from shared.domain.errors import DeadlineExceeded, Failure
 from shared.domain.job import Job
 from shared.domain.page import Page, PageRange, PageStatus
-from shared.domain.status import Status
 
 
 @dataclass(frozen=True, slots=True)
 class PublishPrepare:
-    """The document was never prepared: tell `prepare` again."""
+    """The document has no plan, and nobody says to be at it: tell `prepare` again, or that its next try is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,8 @@ def actions(job: Job, ranges: Sequence[PageRange], pages: Sequence[Page], *, now
 def _unfinished(job: Job, ranges: Sequence[PageRange], pages: Sequence[Page], *, now: datetime) -> tuple[Action, ...]:
     if job.deadline_at <= now:
         return (GiveUp(DeadlineExceeded().failure),)
-    if not job.is_planned or job.status is Status.QUEUED:
-        return (PublishPrepare(),)
+    if not job.is_planned:
+        return (PublishPrepare(),) if job.may_be_prepared(now=now) else ()
     if is_half_open(job, ranges, pages):
         return (Reopen(),)
     pending = {page.number for page in pages if page.is_open(job.round)}

@@ -23,11 +23,16 @@ MOST_DELIVERIES = 100
 """Far above what any healthy message needs: a count of deliveries also counts hand-backs."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=60)
 """Before a message comes again: without a pause, one that is handed back spins."""
+PUSH_LEASE = timedelta(seconds=600)
+"""Pub/Sub's longest. A lease of a push cannot be extended, and one that ends early has the message pushed once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivering:
-    """How messages are delivered; `push` maps a topic to the URL that they are posted to, the others are pulled."""
+    """How messages are delivered; `push` maps a topic to the URL that they are posted to, the others are pulled.
+
+    `lease` is of what is pulled.
+    """
 
     push: Mapping[Topic, str] = field(default_factory=dict)
     lease: timedelta = LEASE
@@ -62,7 +67,7 @@ def subscription(topic: Topic, names: Names, delivering: Delivering) -> Subscrip
         name=names.subscription(topic),
         topic=names.topic(topic),
         push_config=PushConfig(push_endpoint=url) if url else None,
-        ack_deadline_seconds=int(delivering.lease.total_seconds()),
+        ack_deadline_seconds=int((PUSH_LEASE if url else delivering.lease).total_seconds()),
         retry_policy=RetryPolicy(minimum_backoff=_duration(FIRST_PAUSE), maximum_backoff=_duration(LONGEST_PAUSE)),
         dead_letter_policy=DeadLetterPolicy(
             dead_letter_topic=names.dead_letters, max_delivery_attempts=delivering.most_deliveries
