@@ -26,9 +26,12 @@ _THREADS = 16
 
 
 def drop_list(name: str, version: str, tenant: str, dropping: Dropping) -> None:
-    """Store the batch of this version of a list and start its lines, from where an earlier try of it was."""
-    batch = _batch(name, version, tenant, dropping)
-    if batch.total is None:
+    """Store the batch of this version of a list and start its lines.
+
+    Where the batch is known, an earlier event's start is under way, or has died and is `sweep`'s to go on with.
+    """
+    batch, is_new = _batch(name, version, tenant, dropping)
+    if is_new:
         start_lines(batch, dropping)
 
 
@@ -48,18 +51,19 @@ def start_lines(batch: Batch, dropping: Dropping) -> None:
     platform.batches.update(batch.id, lambda each: each.started_all(total, now=platform.clock.now()))
 
 
-def _batch(name: str, version: str, tenant: str, dropping: Dropping) -> Batch:
+def _batch(name: str, version: str, tenant: str, dropping: Dropping) -> tuple[Batch, bool]:
+    """Return the batch of this version of a list, and whether it was stored now."""
     platform = dropping.platform
     batch_id = BatchId(hashlib.sha256(json.dumps(["inbox", name, version]).encode()).hexdigest()[:32])
     try:
-        return platform.batches.get(batch_id)
+        return platform.batches.get(batch_id), False
     except UnknownBatch:
         folder, limits = claimed_folder(name, version, platform.objects), platform.settings.limits
         now = platform.clock.now()
         made = new_batch(
             id=batch_id, tenant=tenant, source=name, version=version, outbox=folder, limits=limits, now=now
         )
-        return platform.batches.add(made)[0]
+        return platform.batches.add(made)
 
 
 def _check_length(file: BinaryIO, batch: Batch, most: int) -> None:

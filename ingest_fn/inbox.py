@@ -50,7 +50,7 @@ def start(wanted: Wanted, key: IdempotencyKey, dropping: Dropping) -> Job:
     if wanted.failure is not None:
         job = job.failed(wanted.failure, now=now)
     else:
-        note_use(job.source.location, job.id, platform.objects)
+        note_use(job.source.location, job.id, platform)
     stored, created = platform.store.add(job, key)
     if created or stored.is_live:
         announce(stored, platform)

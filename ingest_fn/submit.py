@@ -83,7 +83,7 @@ def submit_object(submission: Submission, name: str, *, platform: Platform, new_
     """As `submit_url`, for an object of the caller's own; whether it is there is seen when it is read, as for a URL."""
     check_submission(submission)
     job_id = JobId(new_id())
-    note_use(name, job_id, platform.objects)
+    note_use(name, job_id, platform)
     source = Source(kind=SourceKind.OBJECT, location=name, name=name.rpartition("/")[2])
     return _submit(submission, source, platform.objects.uri(name), platform=platform, job_id=job_id)
 

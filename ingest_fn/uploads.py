@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from shared.domain.errors import UnknownJob
 from shared.domain.job import Job, JobId
 from shared.layout import UPLOADS, upload_object, upload_users
-from shared.ports.objects import ObjectStore, UploadLink
+from shared.ports.objects import ObjectStore, UnknownObject, UploadLink
 from shared.wiring import Platform
 
 LINK_LIFE = timedelta(hours=1)
 _UPLOAD_LIFE = timedelta(days=2)
 """An upload whose job was never stored has no owner; a job's own is erased with it, and is copied long before."""
+
+_NOTE_LIFE = timedelta(minutes=15)
+"""Longer than any request or event may take from the note of its job to the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,10 @@ def offer_upload(tenant: str, random: str, platform: Platform) -> Offer:
     return Offer(link=link, uri=platform.objects.uri(name), expires_at=platform.clock.now() + LINK_LIFE)
 
 
-def note_use(name: str, job_id: JobId, objects: ObjectStore) -> None:
+def note_use(name: str, job_id: JobId, platform: Platform) -> None:
     """Note that a job will need this upload, before the job is stored; what lies elsewhere is not ours to erase."""
     if name.startswith(UPLOADS):
-        objects.create(upload_users(name) + job_id, b"")
+        platform.objects.create(upload_users(name) + job_id, platform.clock.now().isoformat().encode())
 
 
 def erase_upload(job: Job, platform: Platform) -> None:
@@ -62,6 +65,15 @@ def _needs(job_id: JobId, name: str, platform: Platform) -> bool:
     try:
         job = platform.store.get(job_id)
     except UnknownJob:
-        return False
+        return _is_young(upload_users(name) + job_id, platform)
     is_on_it = job.erased_at is None and job.source.location == name
     return is_on_it and not platform.objects.exists(job.source_object)
+
+
+def _is_young(note: str, platform: Platform) -> bool:
+    """Whether the job of this note may be about to be stored; what was sent along with a job has no note."""
+    try:
+        noted_at = datetime.fromisoformat(platform.objects.read(note).decode())
+    except (UnknownObject, ValueError):  # earlier versions wrote empty notes
+        return False
+    return platform.clock.now() < noted_at + _NOTE_LIFE

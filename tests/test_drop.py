@@ -441,7 +441,7 @@ def test_a_store_that_is_away_is_an_event_that_comes_again(pipe: Pipeline) -> No
         pipe.drop(event)
 
 
-LONG = "/".join(["x" * 100] * 9)
+LONG = "/".join(["x" * 100] * 10)
 NAMES = [
     "inbox/acme/a.pdf",
     "inbox/acme/a.pdf/_round-2",
@@ -454,6 +454,7 @@ NAMES = [
     "inbox/acme/__scan.pdf",
     "inbox/other/a.pdf",
     f"inbox/acme/{LONG}",
+    "inbox/acme/" + "/".join(["x" * 100] * 9),
     "inbox/acme/" + "/".join(["x" * 100] * 9) + "y",
     "inbox/acme/" + "é" * 100,
 ]

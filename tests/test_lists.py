@@ -292,6 +292,21 @@ def test_a_long_list_goes_on_where_it_was(pipe: Pipeline, clock: ManualClock, do
     assert sum(pipe.store.count("acme", batch=noted.id).values()) == 450
 
 
+def test_an_event_that_comes_again_starts_nothing_beside_the_start_that_is_under_way(
+    pipe: Pipeline, clock: ManualClock, documents: Server
+) -> None:
+    event = pipe.put(NAME, url_list(documents, 250))
+    assert pipe.killed(400, lambda twin: twin.drop(event))
+    begun = only_batch(pipe)
+
+    pipe.drop(event)
+    assert only_batch(pipe) == begun
+    clock.advance(timedelta(minutes=2))
+    pipe.sweep()
+
+    assert only_batch(pipe).total == 250
+
+
 def test_a_sweep_killed_between_any_two_effects_of_a_report_writes_one(pipe: Pipeline, clock: ManualClock) -> None:
     for effects in range(MOST_EFFECTS):
         name, folder = f"inbox/acme/{effects}.txt", f"outbox/acme/{effects}.txt"

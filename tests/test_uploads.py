@@ -12,11 +12,11 @@ import pytest
 
 from ingest_fn.rounds import delete
 from ingest_fn.submit import Submission, submit_object
-from ingest_fn.uploads import offer_upload, sweep_uploads
+from ingest_fn.uploads import note_use, offer_upload, sweep_uploads
 from shared.domain.job import JobId
 from shared.domain.messages import Topic
 from shared.domain.status import Status
-from shared.layout import upload_object
+from shared.layout import upload_object, upload_users
 from shared.pdf.sandbox import Sandbox
 from tests import samples
 from tests.clocks import ManualClock
@@ -245,6 +245,42 @@ def test_an_upload_lives_while_another_job_has_yet_to_prepare_it(pipe: Pipeline)
     pipe.drain()
     assert pipe.job(second).status is Status.FINISHED
     delete(second, pipe.platform)
+    pipe.sweep()
+
+    assert list(pipe.objects.names("uploads/")) == []
+
+
+def test_an_upload_lives_while_another_job_on_it_is_about_to_be_stored(pipe: Pipeline) -> None:
+    name = uploaded(pipe)
+    first = started(pipe, name, "first")
+    delete(first, pipe.platform)
+
+    note_use(name, JobId("second"), pipe.platform)
+    pipe.sweep()
+    second = started(pipe, name, "second")
+    pipe.drain()
+
+    assert pipe.job(second).status is Status.FINISHED
+
+
+def test_a_job_that_was_never_stored_keeps_no_upload_for_long(pipe: Pipeline, clock: ManualClock) -> None:
+    name = uploaded(pipe)
+    first = started(pipe, name, "first")
+    assert pipe.killed(1, lambda twin: started(twin, name, "second"))
+    clock.advance(timedelta(minutes=16))
+
+    delete(first, pipe.platform)
+    pipe.sweep()
+
+    assert list(pipe.objects.names("uploads/")) == []
+
+
+def test_a_note_of_an_earlier_version_keeps_no_upload(pipe: Pipeline) -> None:
+    name = uploaded(pipe)
+    first = started(pipe, name, "first")
+    pipe.objects.create(upload_users(name) + "second", b"")
+
+    delete(first, pipe.platform)
     pipe.sweep()
 
     assert list(pipe.objects.names("uploads/")) == []
