@@ -18,6 +18,7 @@ from shared.domain.errors import IllegalMove
 from shared.domain.job import Job
 from shared.domain.status import Status
 from shared.layout import result_json, result_markdown
+from shared.parallel import at_once
 
 router = APIRouter()
 
@@ -25,6 +26,7 @@ _LONGEST_WAIT = 60
 _FIRST_LOOK_SECONDS = {"embedded": 0.5, "google": 0.05}
 """Where every change is made by another process, no watcher tells of it; a short job should be seen to end soon."""
 _LONGEST_LOOK_SECONDS = 1.0
+_COUNTED_AT_ONCE = 16
 _RETRY = {"Retry-After": "1"}
 
 
@@ -38,7 +40,10 @@ def list_jobs(
 ) -> dict[str, Any]:
     store = context.platform.store
     found = store.search(tenant, status=status, batch=None, cursor=cursor, limit=limit)
-    return {"jobs": [job_view(job, store.progress(job.id)) for job in found.jobs], "cursor": found.cursor}
+    asked = [job.id for job in found.jobs if job.known_progress is None]
+    counted = dict(zip(asked, at_once(store.progress, asked, most=_COUNTED_AT_ONCE), strict=True))
+    views = [job_view(job, job.known_progress or counted[job.id]) for job in found.jobs]
+    return {"jobs": views, "cursor": found.cursor}
 
 
 @router.get("/jobs/{job_id}")
@@ -48,7 +53,10 @@ async def get_job(
     """With `wait`, answer when the status changes, or after so many seconds."""
     if wait and job.is_unfinished:
         job = await _changed(job, context, wait)
-    return job_view(job, await run_in_threadpool(context.platform.store.progress, job.id))
+    progress = job.known_progress
+    if progress is None:
+        progress = await run_in_threadpool(context.platform.store.progress, job.id)
+    return job_view(job, progress)
 
 
 @router.get("/jobs/{job_id}/result")
@@ -90,7 +98,7 @@ def delete_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
     cancelled = rounds.cancel(job.id, context.platform)
-    return job_view(cancelled, context.platform.store.progress(job.id))
+    return job_view(cancelled, cancelled.known_progress or context.platform.store.progress(job.id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from google.api_core.exceptions import InvalidArgument
@@ -22,12 +21,12 @@ from shared.domain.job import FIRST_CHECK, Job, JobId
 from shared.domain.messages import RoundEnded, Topic
 from shared.domain.page import Flag, FlagCode, PageStatus
 from shared.pdf.sandbox import Sandbox
-from shared.ports.jobs import JobStore
 from shared.records import to_json
 from tests.builders import CALLBACK, a_cancelled_job, a_job, a_page, a_running_job
 from tests.clocks import NOON, ManualClock
 from tests.pipeline import Pipeline, pipeline
 from tests.serving import until
+from tests.watched import watched
 
 YEARS = timedelta(days=3650)
 LATER = FIRST_CHECK + timedelta(seconds=1)
@@ -53,26 +52,8 @@ class HurryingClock(ManualClock):
         return super().now()
 
 
-class WatchedStore:
-    """The real store, whose `name` does `first` before it does what it does."""
-
-    def __init__(self, store: JobStore, name: str, first: Callable[[JobId], None]) -> None:
-        self._store, self._name, self._first = store, name, first
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-        return self._watched(method) if name == self._name else method
-
-    def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(job_id: JobId, *args: Any, **named: Any) -> Any:
-            self._first(job_id)
-            return method(job_id, *args, **named)
-
-        return call
-
-
 def watching(pipe: Pipeline, name: str, first: Callable[[JobId], None]) -> Pipeline:
-    pipe._build(replace(pipe.platform, store=cast("JobStore", WatchedStore(pipe.store, name, first))))
+    pipe._build(replace(pipe.platform, store=watched(pipe.store, name, first)))
     return pipe
 
 

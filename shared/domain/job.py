@@ -124,6 +124,7 @@ class Job:
     flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     usage: Mapping[str, float] = field(default_factory=dict)
     callbacks: tuple[Callback, ...] = ()
+    progress: Progress | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     erased_at: datetime | None = None
@@ -141,6 +142,15 @@ class Job:
     @property
     def is_planned(self) -> bool:
         return self.page_count is not None
+
+    @property
+    def known_progress(self) -> Progress | None:
+        """Its pages by state where the record knows them: none before its plan, and all at the end of a round.
+
+        None while they are read, after a cancelling, and where an earlier version wrote the record: then the store has
+        to count.
+        """
+        return self.progress or (None if self.is_planned else Progress())
 
     @property
     def prefix(self) -> str:
@@ -203,8 +213,8 @@ class Job:
         status = Status.FINISHED if counts.done else Status.FAILED
         partial = status is Status.FINISHED and counts.failed > 0
         error = result.error if status is Status.FAILED else None
-        ended = replace(self, partial=partial, error=error, flags=result.flags, usage=result.usage)
-        return ended._moved(status, now=now)
+        found = replace(self, progress=counts, flags=result.flags, usage=result.usage)
+        return replace(found, partial=partial, error=error)._moved(status, now=now)
 
     def failed(self, failure: Failure, *, now: datetime) -> "Job":
         """End a job that never came to a plan. One that has a plan or has ended stays: somebody else prepared it."""
@@ -229,6 +239,7 @@ class Job:
             deadline_at=now + self.limits.deadline,
             error=None,
             partial=False,
+            progress=None,
             prepare_tries=0,
             ended_at=None,
             expires_at=None,
