@@ -9,6 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 from ingest_fn import problems, routes_batches, routes_infer, routes_jobs, routes_pages, routes_service, routes_uploads
 from ingest_fn.body_limit import BodyLimit
 from ingest_fn.context import Context, same_origin
+from ingest_fn.crashes import Crashes
 from ingest_fn.traced import Traced
 
 _NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False)
@@ -31,6 +32,7 @@ def api(context: Context) -> FastAPI:
         app.include_router(module.router)
     app.add_middleware(BodyLimit, largest_file=context.platform.settings.max_bytes)
     app.add_middleware(Traced)
+    app.add_middleware(Crashes, metrics=context.platform.metrics)  # added last, it is the outermost
     _describe_bodies(app)
     return app
 

@@ -5,12 +5,11 @@ What a target needs is imported when it starts, so that none pays for the others
 
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import functions_framework.aio
-from cloudevents.http.event import CloudEvent
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ingest_fn.inbox import Dropping
+    from shared.adapters.google.push import OidcVerifier
     from shared.push import PushEnd
 
 _Handler = Callable[[Request], Awaitable[Response]]
-_EventHandler = Callable[[CloudEvent], Awaitable[None]]
 _http = cast("Callable[[_Handler], _Handler]", functions_framework.aio.http)
-_cloud_event = cast("Callable[[_EventHandler], _EventHandler]", functions_framework.aio.cloud_event)
 
 _DONE, _AGAIN = 204, 503
 
@@ -45,31 +43,44 @@ async def prepare(request: Request) -> Response:
     return await take_push(request, await run_in_threadpool(_preparing))
 
 
-@_cloud_event
-async def drop(event: CloudEvent) -> None:
-    """An object in the inbox was finished: start what it asks for."""
+@_http
+async def drop(request: Request) -> Response:
+    """An object in the inbox was finished: start what it asks for.
+
+    The framework's own handling of events would keep the caller's token from us.
+    """
     from ingest_fn.events import take_event  # noqa: PLC0415
 
-    dropping = await run_in_threadpool(_dropping)
-    if not await run_in_threadpool(take_event, event.data, dropping):
-        raise HTTPException(_AGAIN)
+    called = await run_in_threadpool(_dropping)
+    return await take_event(request, called.dropping, called.verifier)
 
 
 @_http
 async def sweep(request: Request) -> Response:
     """Heal whatever is overdue; called by the scheduler."""
-    del request
     from ingest_fn.sweep_all import sweep_all  # noqa: PLC0415
+    from shared.callers import refusal  # noqa: PLC0415
 
-    dropping = await run_in_threadpool(_sweeping)
-    return Response(status_code=_DONE if await run_in_threadpool(sweep_all, dropping) else _AGAIN)
+    called = await run_in_threadpool(_sweeping)
+    refused = await refusal(request, called.verifier)
+    if refused is not None:
+        return refused
+    return Response(status_code=_DONE if await run_in_threadpool(sweep_all, called.dropping) else _AGAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Called:
+    """`verifier` is None where an emulator calls, without tokens."""
+
+    dropping: "Dropping"
+    verifier: "OidcVerifier | None"
 
 
 def _built_api() -> "FastAPI":
     from ingest_fn.api import api  # noqa: PLC0415
     from ingest_fn.context import context  # noqa: PLC0415
 
-    opened = opened_function(os.environ, target="submit")
+    opened = opened_function(os.environ, target="submit", needs=("sealing_key",))
     return api(context(opened.platform, links=opened.links))
 
 
@@ -79,12 +90,11 @@ def _built_prepare() -> "PushEnd":
     from shared.domain.messages import PrepareDocument, Topic  # noqa: PLC0415
     from shared.net.guard import Guard  # noqa: PLC0415
     from shared.push import push_end  # noqa: PLC0415
-    from shared.wiring import sandbox  # noqa: PLC0415
+    from shared.wiring import started_sandbox  # noqa: PLC0415
 
-    platform = opened_function(os.environ, target="prepare").platform
-    renderer = sandbox(platform.settings)
-    renderer.start()
-    parts = Preparing(platform=platform, sandbox=renderer, guard=Guard(allowed=platform.settings.fetch_allow))
+    platform = opened_function(os.environ, target="prepare", needs=("sealing_key",)).platform
+    renderer, guard = started_sandbox(platform.settings), Guard(allowed=platform.settings.fetch_allow)
+    parts = Preparing(platform=platform, sandbox=renderer, guard=guard)
 
     def handle(message: Any) -> None:
         if isinstance(message, PrepareDocument):
@@ -93,17 +103,19 @@ def _built_prepare() -> "PushEnd":
     return push_end(platform, Topic.DOCUMENTS, handle)
 
 
-def _built_dropping(target: str) -> "Dropping":
+def _built_dropping(target: str, *, needs: tuple[str, ...]) -> _Called:
     from ingest_fn.guards import guards  # noqa: PLC0415
     from ingest_fn.inbox import Dropping  # noqa: PLC0415
     from ingest_fn.submit import new_id  # noqa: PLC0415
+    from shared.callers import verifier  # noqa: PLC0415
 
-    platform = opened_function(os.environ, target=target).platform
+    platform = opened_function(os.environ, target=target, needs=needs).platform
     sources, callbacks = guards(platform.settings)
-    return Dropping(platform=platform, sources=sources, callbacks=callbacks, new_id=new_id)
+    dropping = Dropping(platform=platform, sources=sources, callbacks=callbacks, new_id=new_id)
+    return _Called(dropping=dropping, verifier=verifier(platform.settings))
 
 
 _api = AtStart("submit", _built_api)
 _preparing = AtStart("prepare", _built_prepare)
-_dropping = AtStart("drop", lambda: _built_dropping("drop"))
-_sweeping = AtStart("sweep", lambda: _built_dropping("sweep"))
+_dropping = AtStart("drop", lambda: _built_dropping("drop", needs=("inbox_bucket", "sealing_key")))
+_sweeping = AtStart("sweep", lambda: _built_dropping("sweep", needs=()))

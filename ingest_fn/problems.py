@@ -31,7 +31,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PagemillError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _crash)
 
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -51,9 +50,3 @@ def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     return problem(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
-
-
-def _crash(_: Request, error: Exception) -> JSONResponse:
-    """The server logs it; the caller learns that it was us, and nothing else."""
-    del error
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")

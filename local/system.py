@@ -1,7 +1,5 @@
 """The whole pipeline in one process, on embedded adapters: prepare, workers, notifier and sweep as threads."""
 
-import logging
-
 from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
 from ingest_fn.context import LOOPBACK, context
@@ -15,9 +13,7 @@ from notifier.parts import delivering
 from shared.config import Settings
 from shared.consume import Consumer, Periodic
 from shared.domain.messages import Message, PrepareDocument, RoundEnded, Topic
-from shared.wiring import embedded, sandbox
-
-log = logging.getLogger(__name__)
+from shared.wiring import embedded, sandbox, start_sandbox
 
 _PREPARING = 8
 """Documents that are fetched and opened at the same time; most of that is waiting for their servers."""
@@ -58,8 +54,7 @@ class System:
 
     def start(self) -> None:
         """Raises Unavailable where documents cannot be opened here at all."""
-        if not self._sandbox.start():
-            log.warning("this system does not filter system calls: the sandbox holds less")
+        start_sandbox(self._sandbox)
         self._worker.start()
         for consumer in self._consumers:
             consumer.start()

@@ -9,7 +9,7 @@ _POST_SECONDS = 60.0
 
 
 def main() -> None:
-    """Never two at a time: a tick that takes long delays the next."""
+    """A tick that takes long delays the next, for a minute: like the scheduler, it waits no longer for an answer."""
     url, seconds = sys.argv[1], float(sys.argv[2])
     said = ""
     while True:

@@ -167,6 +167,9 @@ class Settings:
     sealing_key: Secret | None = _setting(None, _sealing_key, "google: 32 bytes in base64 that seal passwords")
     push_audience: str | None = _setting(None, _text, "google: the audience of the tokens that pushes carry")
     push_account: str | None = _setting(None, _text, "google: the service account whose tokens pushes carry")
+    push_checked_by: str = _setting(
+        "us", _one_of("us", "cloud-run"), "google: whose check of a token's signature counts; Cloud Run's takes it off"
+    )
     traces_url: str | None = _setting(None, _base_url, "collector of OpenTelemetry spans: OTLP over HTTP, …/v1/traces")
     log_level: str = _setting("INFO", _one_of(*LOG_LEVELS), "least severity that is logged")
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -37,12 +37,19 @@ class AtStart(Generic[T]):
             threading.Thread(target=self, name=f"start-{self._target}", daemon=True).start()
 
 
-def opened_function(environment: Mapping[str, str], *, target: str) -> "Opened":
-    """Read the settings, set up logs and spans, and open the platform that the settings name. Raises SettingsError."""
-    from shared.config import read_settings  # noqa: PLC0415 - as all that is heavy, when the function starts
+def opened_function(environment: Mapping[str, str], *, target: str, needs: Sequence[str] = ()) -> "Opened":
+    """Read the settings, set up logs and spans, and open the platform that the settings name.
+
+    `needs` are settings that Google's family leaves open and this function does not. Raises SettingsError.
+    """
+    # As all that is heavy, imported when the function starts.
+    from shared.config import PREFIX, SettingsError, read_settings  # noqa: PLC0415
     from shared.observe import observe  # noqa: PLC0415
     from shared.wiring import opened  # noqa: PLC0415
 
     settings = read_settings(environment)
+    missing = [name for name in needs if settings.platform == "google" and getattr(settings, name) is None]
+    if missing:
+        raise SettingsError([f"{target} needs {PREFIX}{name.upper()}." for name in missing])
     observe(settings, service=target)
     return opened(settings, base_url=settings.public_url or f"http://{settings.host}:{settings.port}")

@@ -64,5 +64,5 @@ def set_up_logging(level: str, *, project: str | None = None) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(project=project))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore"):
+    for chatty in ("httpx", "httpcore", "urllib3", "google"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they log whole URLs

@@ -21,18 +21,23 @@ class NotSealedHere(PagemillError):
     code = "not_sealed_here"
 
 
+class NoSealingKey(Unavailable):
+    """This process was given no key: it seals, unseals and derives nothing, and whoever has one may."""
+
+
 class Sealer:
-    def __init__(self, key: bytes) -> None:
+    """Each use raises NoSealingKey where `key` is None: most parts of an installation have no business with it."""
+
+    def __init__(self, key: bytes | None) -> None:
         self._key = key
-        self._fernet = Fernet(base64.urlsafe_b64encode(self.derived("passwords")))
 
     def seal(self, text: str) -> str:
-        return self._fernet.encrypt(text.encode()).decode()
+        return self._fernet().encrypt(text.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
         """Raises NotSealedHere."""
         try:
-            return self._fernet.decrypt(sealed).decode()
+            return self._fernet().decrypt(sealed).decode()
         except (InvalidToken, ValueError) as error:
             raise NotSealedHere("wrong key or damaged") from error
 
@@ -41,7 +46,12 @@ class Sealer:
         return hmac.new(self.derived("fingerprints"), data, hashlib.sha256).hexdigest()
 
     def derived(self, purpose: str) -> bytes:
+        if self._key is None:
+            raise NoSealingKey(f"PAGEMILL_SEALING_KEY is not set here: {purpose}")
         return hmac.new(self._key, purpose.encode(), hashlib.sha256).digest()
+
+    def _fernet(self) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.derived("passwords")))
 
 
 def key_of(folder: Path) -> bytes:

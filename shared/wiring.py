@@ -1,5 +1,6 @@
 """Which adapters serve the ports. Two families are known in advance; this module chooses, nothing else does."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,8 @@ from shared.ports.clock import Clock
 from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore
 from shared.sealing import Sealer, key_of
+
+log = logging.getLogger(__name__)
 
 _PARKED = 32
 """Documents kept open for a moment after use, about 10 MB each: a worker goes on where `prepare` has opened."""
@@ -121,4 +124,18 @@ def sandbox(settings: Settings) -> Sandbox:
     """Return the sandbox under the settings' limits; nothing is started yet."""
     seconds = settings.page_seconds
     limits = Limits(open_seconds=seconds, page_seconds=seconds, max_pixels=settings.max_pixels)
-    return Sandbox(limits, parked=_PARKED)
+    # A bucket's object is a new file each time that it is opened: what is parked would never be found again.
+    return Sandbox(limits, parked=_PARKED if settings.platform == "embedded" else 0)
+
+
+def started_sandbox(settings: Settings) -> Sandbox:
+    """Return the sandbox, ready. Raises Unavailable where documents cannot be opened here at all."""
+    started = sandbox(settings)
+    start_sandbox(started)
+    return started
+
+
+def start_sandbox(opened: Sandbox) -> None:
+    """As `started_sandbox`, and for whoever made it: the operator is told where it holds less than it could."""
+    if not opened.start():
+        log.warning("this system does not filter system calls: the sandbox holds less")

@@ -66,14 +66,11 @@ def test_what_is_handed_back_again_and_again_does_not_spin_and_becomes_a_dead_le
     provision_bus(family.clients.pubsub, family.names, Delivering(lease=family.lease, most_deliveries=5))
     bus = PubSubBus(family.clients.pubsub, family.names, metrics=Metrics(), lease=family.lease)
     bus.publish(TOPIC, MESSAGE)
-    began, attempts = time.monotonic(), []
+    began = time.monotonic()
 
     for _ in range(5):
-        delivery = pulled(bus)
-        attempts.append(delivery.attempt)
-        delivery.hand_back()
+        pulled(bus).hand_back()
 
-    assert attempts == [1, 2, 3, 4, 5]
     assert time.monotonic() - began > 3
     assert bus.pull(TOPIC, limit=1, wait=4) == []
     assert dead_letters(family) == [to_bytes(MESSAGE)]
@@ -126,7 +123,6 @@ def test_what_is_pushed_comes_until_it_is_taken(family: GoogleFamily) -> None:
         time.sleep(2)
 
         assert first.message == second.message == MESSAGE
-        assert first.message_id == second.message_id != ""
         assert len(receiver.received) == 2
         bus.close()
 

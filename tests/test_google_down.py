@@ -9,7 +9,6 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
-from google.pubsub_v1.types import ReceivedMessage
 
 from shared.adapters.google.batches import FirestoreBatchStore
 from shared.adapters.google.buckets import Buckets
@@ -111,7 +110,7 @@ def calls_to_objects(clients: Clients) -> Calls:
 def calls_to_bus(clients: Clients) -> Calls:
     bus = a_bus(clients)
     held = Held(subscription=Names("test", "mill").subscription(Topic.DOCUMENTS), ack_id="1")
-    delivery = PubSubDelivery(bus, held, MESSAGE, ReceivedMessage())
+    delivery = PubSubDelivery(bus, held, MESSAGE, {})
     return {
         "publish": lambda: bus.publish(Topic.DOCUMENTS, MESSAGE),
         "ack": delivery.ack,

@@ -15,10 +15,13 @@ from shared.adapters.google.family import connected
 from shared.adapters.google.names import Names
 from shared.adapters.google.provision import provision_buckets, provision_bus
 from shared.config import Settings, SettingsError
+from shared.domain.errors import Unavailable
 from shared.domain.job import JobId
 from shared.domain.messages import PrepareDocument, Topic
 from shared.domain.secret import Secret
 from shared.metrics import Metrics
+from shared.pdf.sandbox import Sandbox
+from shared.wiring import start_sandbox
 from tests.builders import a_job, a_key
 
 ROOT = Path(__file__).parents[1]
@@ -54,14 +57,36 @@ def test_what_the_settings_name_is_what_is_used(google: Mapping[str, str]) -> No
     clients.close()
 
 
-@pytest.mark.parametrize(
-    ("given", "missing"),
-    [(replace(settings(), bucket=None), "BUCKET"), (replace(settings(), sealing_key=None), "SEALING_KEY")],
-    ids=["bucket", "key"],
-)
-def test_without_a_bucket_or_a_key_nothing_is_opened(given: Settings, missing: str) -> None:
-    with pytest.raises(SettingsError, match=missing):
-        connected(given, metrics=Metrics())
+def test_without_a_bucket_nothing_is_opened() -> None:
+    with pytest.raises(SettingsError, match="BUCKET"):
+        connected(replace(settings(), bucket=None), metrics=Metrics())
+
+
+def test_who_seals_nothing_needs_no_key(google: Mapping[str, str]) -> None:  # noqa: ARG001 - the environment
+    given = replace(settings(), sealing_key=None)
+
+    family = connected(given, metrics=Metrics())
+
+    with pytest.raises(Unavailable, match="PAGEMILL_SEALING_KEY"):
+        family.sealer.seal("secret")
+    with pytest.raises(Unavailable, match="PAGEMILL_SEALING_KEY"):
+        family.sealer.unseal("secret")
+    family.close()
+
+
+class Unfiltered(Sandbox):
+    """As on a system that lets nobody filter system calls."""
+
+    def start(self) -> bool:
+        super().start()
+        return False
+
+
+def test_whoever_opens_documents_says_that_the_sandbox_holds_less(caplog: pytest.LogCaptureFixture) -> None:
+    with Unfiltered() as sandbox:
+        start_sandbox(sandbox)
+
+    assert "does not filter system calls" in caplog.text
 
 
 FIRESTORE, STORAGE, PUBSUB = "google.cloud.firestore_v1", "google.cloud.storage", "google.pubsub_v1"

@@ -37,7 +37,6 @@ def test_a_push_holds_its_message_and_what_is_known_of_it() -> None:
 
     assert push.message == MESSAGE
     assert push.trace == TRACE
-    assert (push.message_id, push.attempt) == ("7", 5)
 
 
 def test_what_a_push_may_leave_out_it_may_leave_out() -> None:
@@ -46,7 +45,7 @@ def test_what_a_push_may_leave_out_it_may_leave_out() -> None:
     push = pushed(body({"message": {"data": data, "attributes": None}}))
 
     assert push.message == MESSAGE
-    assert (push.trace, push.message_id, push.attempt) == ({}, "", None)
+    assert push.trace == {}
 
 
 INSIDES: list[object] = [None, [], "x", 7, {}, {"data": 7}, {"data": "%"}, {"data": None}]
@@ -75,7 +74,7 @@ def pem(key: rsa.RSAPrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def a_token(key: rsa.RSAPrivateKey = KEY, *, key_id: str | None = "one", **changes: Any) -> str:
+def claims_of(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
     claims = {
         "iss": "https://accounts.google.com",
@@ -86,9 +85,12 @@ def a_token(key: rsa.RSAPrivateKey = KEY, *, key_id: str | None = "one", **chang
         "exp": now + 3600,
         "sub": "1",
     }
-    given = {name: value for name, value in (claims | changes).items() if value is not None}
+    return {name: value for name, value in (claims | changes).items() if value is not None}
+
+
+def a_token(key: rsa.RSAPrivateKey = KEY, *, key_id: str | None = "one", **changes: Any) -> str:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    token: bytes = jwt.encode(crypt.RSASigner.from_string(private), given, key_id=key_id)
+    token: bytes = jwt.encode(crypt.RSASigner.from_string(private), claims_of(**changes), key_id=key_id)
     return token.decode()
 
 
@@ -100,9 +102,9 @@ class Issuer:
         self.now = 1_000.0
         self.server = Server({"/certs": self._answer})
 
-    def verifier(self) -> OidcVerifier:
+    def verifier(self, *, signed: bool = True) -> OidcVerifier:
         certificates = Certificates(url=f"{self.server.url}/certs", clock=lambda: self.now)
-        return OidcVerifier(audience=AUDIENCE, account=ACCOUNT, certificates=certificates)
+        return OidcVerifier(audience=AUDIENCE, account=ACCOUNT, signed=signed, certificates=certificates)
 
     @property
     def asked(self) -> int:
@@ -129,7 +131,7 @@ def test_our_own_subscription_may_push(issuer: Issuer) -> None:
 NOW = int(time.time())
 
 
-@pytest.mark.parametrize(
+WRONG = pytest.mark.parametrize(
     "changes",
     [
         {"aud": "https://elsewhere.example"},
@@ -148,8 +150,11 @@ NOW = int(time.time())
         {"iat": NOW + 600},
         {"iat": None},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
+
+
+@WRONG
 def test_a_token_with_another_claim_is_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
     with pytest.raises(Unauthorized):
         issuer.verifier().check(f"Bearer {a_token(**changes)}")
@@ -189,6 +194,39 @@ def test_a_token_that_nobody_signed_is_refused(issuer: Issuer) -> None:
         for token in (f"{head}.{claims}.", f"{head}.{claims}.{signature}"):
             with pytest.raises(Unauthorized):
                 issuer.verifier().check(f"Bearer {token}")
+
+
+def without_signature(token: str) -> str:
+    """As Cloud Run passes it on, having checked it."""
+    return f"{token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+
+def test_where_cloud_run_checks_signatures_the_claims_are_checked(issuer: Issuer) -> None:
+    verifier = issuer.verifier(signed=False)
+
+    verifier.check(f"Bearer {without_signature(a_token(ANOTHER))}")
+    verifier.check(f"Bearer {a_token()}")
+    with pytest.raises(Unauthorized):
+        verifier.check(f"Bearer {a_token(ANOTHER)}")
+
+    assert issuer.asked == 1
+
+
+@WRONG
+def test_where_cloud_run_checks_signatures_another_claim_is_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
+    with pytest.raises(Unauthorized):
+        issuer.verifier(signed=False).check(f"Bearer {without_signature(a_token(**changes))}")
+
+
+@pytest.mark.parametrize("token", ["x", "a.b", "..", "a.b.c", "e30.W10", "e30.bnVsbA"], ids=ascii)
+def test_where_cloud_run_checks_signatures_what_is_no_token_is_refused(issuer: Issuer, token: str) -> None:
+    with pytest.raises(Unauthorized):
+        issuer.verifier(signed=False).check(f"Bearer {token}.SIGNATURE_REMOVED_BY_GOOGLE")
+
+
+def test_without_a_signature_nobody_is_let_in_unless_cloud_run_checks_them(issuer: Issuer) -> None:
+    with pytest.raises(Unauthorized):
+        issuer.verifier().check(f"Bearer {without_signature(a_token())}")
 
 
 def test_certificates_are_asked_for_once_while_they_hold(issuer: Issuer) -> None:

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
@@ -33,13 +34,9 @@ _PAUSE_SECONDS = 0.05
 
 
 class PubSubDelivery:
-    """`attempt` is None where the subscription counts none."""
-
-    def __init__(self, bus: "PubSubBus", held: Held, message: Message, received: ReceivedMessage) -> None:
+    def __init__(self, bus: "PubSubBus", held: Held, message: Message, trace: Mapping[str, str]) -> None:
         self._bus, self._held = bus, held
-        self.message = message
-        self.trace = trace_of(received.message.attributes)
-        self.attempt = received.delivery_attempt or None
+        self.message, self.trace = message, trace
 
     def ack(self) -> None:
         self._bus._ack(self._held)
@@ -111,7 +108,7 @@ class PubSubBus:
                 self._set_aside(held, each, str(error))
             else:
                 self._leases.hold(held)
-                deliveries.append(PubSubDelivery(self, held, message, each))
+                deliveries.append(PubSubDelivery(self, held, message, trace_of(each.message.attributes)))
         return deliveries
 
     def _set_aside(self, held: Held, received: ReceivedMessage, reason: str) -> None:

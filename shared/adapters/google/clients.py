@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from shared.adapters.google.documents import Documents
 from shared.adapters.google.emulated import STORAGE, emulator
-from shared.adapters.google.errors import google_errors
+from shared.adapters.google.errors import NotAccepted, google_errors
 from shared.adapters.google.pubsub import PubSub, open_pubsub
 from shared.domain.errors import Unavailable
 
@@ -86,6 +86,6 @@ def _storage_credentials() -> Credentials | None:
 def _tried(call: Callable[[], None]) -> None:
     try:
         call()
-    except Unavailable as error:
+    except (Unavailable, NotAccepted) as error:
         if not isinstance(error.__cause__, ClientError):
             log.warning("not reached at the start", extra={"reason": str(error)})

@@ -21,6 +21,7 @@ from shared.adapters.google.calls import SECONDS, Deadline
 from shared.adapters.google.errors import google_errors
 from shared.adapters.google.kinds import Fields, Kind, field
 from shared.adapters.google.seen import Seen, State
+from shared.domain.errors import Unavailable
 from shared.records import UnreadableRecord
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,8 @@ class Documents:
             batch = self._client.batch()
             for snapshot in snapshots:
                 batch.delete(snapshot.reference)
-            self.commit(batch)
+            if not self.commit(batch):
+                raise Unavailable("erase all: it was refused")  # as it would be again
 
     def _not_created(
         self, writes: Sequence[tuple[DocumentReference, Fields]]
