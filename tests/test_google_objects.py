@@ -136,6 +136,17 @@ def test_who_may_only_create_needs_to_look_at_nothing(far: GcsObjectStore, betwe
     assert not far.copy("jobs/1", "jobs/4")
 
 
+def test_who_may_not_replace_what_is_there_is_told_that_it_is_there(far: GcsObjectStore, between: Between) -> None:
+    far.create("jobs/1", b"content")
+    between.refuses, between.refuses_with = ("POST ",), 403
+
+    assert not far.create("jobs/1", b"another")
+    with pytest.raises(Unavailable):
+        far.create("jobs/2", b"content")
+    with pytest.raises(Unavailable):
+        far.copy("jobs/1", "jobs/2")
+
+
 def test_what_is_too_large_is_never_downloaded(far: GcsObjectStore, between: Between) -> None:
     far.create(NAME, bytes(1000))
     between.server.received.clear()

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -43,8 +43,8 @@ class GcsObjectStore:
     """`seconds` is how long a call may take, or how long an upload or a download may stand still.
 
     Nothing that is written here is ever written over, so an identity that writes needs `storage.objects.create` and no
-    more. Of an object that is there it learns from the condition that it breaks; should Cloud Storage refuse the write
-    outright, since it may replace nothing, that is Unavailable. Who may read as well is told before anything is sent.
+    more. Of an object that is there it learns from the condition that it breaks, or by looking, if it may look: should
+    Cloud Storage refuse the write outright to one who may neither replace nor look, that is Unavailable.
     """
 
     def __init__(
@@ -59,13 +59,14 @@ class GcsObjectStore:
         kind = _CONTENT_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
         if isinstance(data, bytes):
             with storage_errors(name):
-                return created(blob.upload_from_string, data, kind, **self._options)
+                return self._created(name, blob.upload_from_string, data, kind, **self._options)
         if self._is_known(name):
             return False  # without sending it all
         with rewindable(data) as file:
             blob.chunk_size = _CHUNK
             with storage_errors(name):
-                return created(blob.upload_from_file, file, size=size_of(file), content_type=kind, **self._media)
+                known_size = {"size": size_of(file), "content_type": kind}
+                return self._created(name, blob.upload_from_file, file, **known_size, **self._media)
 
     def check(self) -> None:
         """Looks into the bucket of jobs only: whoever runs this need have no rights beyond it."""
@@ -107,7 +108,7 @@ class GcsObjectStore:
         if self._is_known(target):
             return False
         with known(source):
-            return created(rewritten, copied, original, **self._media)
+            return self._created(target, rewritten, copied, original, **self._media)
 
     def names(self, prefix: str) -> Iterator[str]:
         bucket = self._buckets.of_prefix(prefix)
@@ -136,6 +137,14 @@ class GcsObjectStore:
 
     def named(self, uri: str) -> str | None:
         return self._buckets.named(uri)
+
+    def _created(self, name: str, write: Callable[..., object], *arguments: object, **options: object) -> bool:
+        try:
+            return created(write, *arguments, **options)
+        except Forbidden:
+            if self._is_known(name):
+                return False
+            raise
 
     def _is_known(self, name: str) -> bool:
         """Whether it is there, as far as we may know; whoever may not look finds out by writing."""
