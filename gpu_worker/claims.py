@@ -7,11 +7,12 @@ is read twice, and the first reading stands.
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
 
 from shared.consume import HandBack
-from shared.domain.errors import UnknownJob
+from shared.domain.errors import Unavailable, UnknownJob
 from shared.domain.job import JobId
 from shared.domain.page import PageRange
 from shared.ports.clock import Clock
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 LIFE = timedelta(seconds=15)
 """How long the ranges of a worker that was killed have to wait."""
 RENEW_SECONDS = 5.0
+_AT_ONCE = 16
+"""Renewals under way: each is a round trip, and one that stalls must leave room for the others."""
 
 
 class Claims:
@@ -31,6 +34,8 @@ class Claims:
         self._store, self._clock, self._me = store, clock, me
         self._lock = threading.Lock()
         self._held: set[tuple[JobId, str]] = set()
+        self._renewing: set[tuple[JobId, str]] = set()
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="claims")
 
     @contextmanager
     def held(self, job_id: JobId, range_id: str) -> Iterator[PageRange]:
@@ -49,15 +54,32 @@ class Claims:
             self._give_up(job_id, range_id)
 
     def renew(self) -> None:
-        """Say of every range in hand that it still is; called every `RENEW_SECONDS`."""
+        """Say of every range in hand that it still is; called every `RENEW_SECONDS`, and never takes longer.
+
+        Best effort: a range that the store refuses or keeps waiting costs no other its claim.
+        """
         with self._lock:
-            held = list(self._held)
+            due = self._held - self._renewing
+            self._renewing |= due
+        renewals = [self._threads.submit(self._renew, *each) for each in due]
+        for each in wait(renewals, timeout=RENEW_SECONDS).done:
+            each.result()
+
+    def close(self) -> None:
+        """Renew no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _renew(self, job_id: JobId, range_id: str) -> None:
         until = self._clock.now() + LIFE
-        for job_id, range_id in held:
-            try:
-                self._store.update_range(job_id, range_id, lambda each: each.kept(by=self._me, until=until))
-            except UnknownJob:
-                continue  # erased: whoever reads it will see
+        try:
+            self._store.update_range(job_id, range_id, lambda each: each.kept(by=self._me, until=until))
+        except UnknownJob:
+            pass  # erased: whoever reads it will see
+        except Unavailable:
+            log.warning("a claim was not renewed", extra={"job_id": job_id, "range": range_id}, exc_info=True)
+        finally:
+            with self._lock:
+                self._renewing.discard((job_id, range_id))
 
     def _claimed(self, range_: PageRange) -> PageRange:
         now = self._clock.now()

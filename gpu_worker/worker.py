@@ -1,5 +1,7 @@
 """The worker: takes page ranges of both lanes, feeds one engine page by page, stops without losing any."""
 
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,15 +48,22 @@ class Worker:
             lane.start()
 
     def stop(self, *, grace: float) -> None:
-        """Hand back at once what is in flight, and end within about `grace` seconds."""
+        """Hand back at once what is in flight, and return within `grace` seconds, whatever hangs.
+
+        What hangs then keeps its claim and its try until the claim lapses.
+        """
+        until = time.monotonic() + grace
         for lane in self._lanes:
             lane.stop()
         self._reading.slots.close()
-        self._reading.engine.close()
-        for lane in self._lanes:
-            lane.join(grace)
+        closing = threading.Thread(target=self._reading.engine.close, name="engine-close", daemon=True)
+        closing.start()
+        have_ended = [lane.join(until - time.monotonic()) for lane in self._lanes]
+        closing.join(max(0.0, until - time.monotonic()))
         self._renewal.stop()
-        self._reading.finishers.shutdown(wait=False)
+        self._reading.claims.close()
+        if all(have_ended):  # a page that is still being rendered needs a finisher, to be handed back
+            self._reading.finishers.shutdown(wait=False)
 
     def _handle(self, message: Message) -> None:
         if isinstance(message, ReadRange):
