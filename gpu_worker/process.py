@@ -36,9 +36,7 @@ def read_range(message: ReadRange, reading: Reading) -> None:
             _read_open_pages(job, range_, reading)
             # Counting is for long documents; a range that is the whole one knows that it was the last.
             if len(range_.pages) == job.page_count or store.progress(job.id).pending == 0:
-                assemble(
-                    job.id, store=store, objects=reading.platform.objects, bus=reading.platform.bus, now=reading.now()
-                )
+                assemble(job.id, reading.platform)
     except UnknownJob:
         return  # erased: nothing is left to do
 

@@ -9,6 +9,7 @@ from ingest_fn.submit import NewId, Submission, announce, check_submission, job_
 from ingest_fn.uploads import note_use
 from shared.domain.errors import Failure, InvalidRequest
 from shared.domain.job import Job, JobId, Source
+from shared.metrics import Metrics
 from shared.net.guard import Guard
 from shared.ports.jobs import IdempotencyKey
 from shared.ports.objects import ObjectStore, ObjectTooLarge, UnknownObject, is_name
@@ -52,9 +53,17 @@ def start(wanted: Wanted, key: IdempotencyKey, dropping: Dropping) -> Job:
     else:
         note_use(job.source.location, job.id, platform)
     stored, created = platform.store.add(job, key)
+    if created:
+        _count(stored, platform.metrics)
     if created or stored.is_live:
         announce(stored, platform)
     return stored
+
+
+def _count(job: Job, metrics: Metrics) -> None:
+    metrics.jobs_accepted.labels(job.source.kind).inc()
+    if not job.is_unfinished:
+        metrics.jobs_ended.labels(job.status).inc()
 
 
 def submission_of(body: JobBody, bare: Submission, dropping: Dropping) -> Submission:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
 from ingest_fn.sources import open_source
-from shared.assemble import tell
+from shared.assemble import tell_end
 from shared.domain.errors import (
     GaveUp,
     IllegalMove,
@@ -135,9 +135,9 @@ def _put_off(job: Job, error: PagemillError, preparing: Preparing) -> None:
 
 def _fail(job: Job, error: PagemillError, preparing: Preparing) -> None:
     log.info("job failed", extra={"job_id": job.id, "code": error.code})
-    failure = error.failure
-    failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=preparing.now()))
-    tell(failed, bus=preparing.platform.bus)
+    failure, now = error.failure, preparing.now()
+    failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=now))
+    tell_end(failed, preparing.platform, now=now)
 
 
 def _plan(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ingest_fn.prepare import publish_ranges
-from shared.assemble import tell
+from shared.assemble import tell_end
 from shared.domain.errors import IllegalMove
 from shared.domain.job import Job, JobId
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
@@ -14,8 +14,9 @@ from shared.wiring import Platform
 
 def cancel(job_id: JobId, platform: Platform) -> Job:
     """Stop the job and keep the pages that are done. Raises IllegalMove where it has ended, UnknownJob."""
-    cancelled = platform.store.update(job_id, lambda job: job.cancelled(now=platform.clock.now()))
-    tell(cancelled, bus=platform.bus)
+    now = platform.clock.now()
+    cancelled = platform.store.update(job_id, lambda job: job.cancelled(now=now))
+    tell_end(cancelled, platform, now=now)
     return cancelled
 
 

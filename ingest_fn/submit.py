@@ -162,6 +162,8 @@ def _submit(submission: Submission, source: Source, identity: str, *, platform: 
     key = _key(submission, identity, platform)
     job = job_of(submission, source, platform=platform, job_id=job_id, key=key)
     stored, created = platform.store.add(job, key)
+    if created:
+        platform.metrics.jobs_accepted.labels(source.kind).inc()
     return _accepted(stored, created=created, platform=platform)
 
 

@@ -7,7 +7,7 @@ from ingest_fn.overdue import SWEEP_SECONDS, Overdue, heal_overdue
 from ingest_fn.prepare import publish_range
 from ingest_fn.rounds import reopen
 from ingest_fn.uploads import erase_upload
-from shared.assemble import assemble, tell
+from shared.assemble import assemble, tell_end
 from shared.domain.errors import Failure, UnknownJob
 from shared.domain.job import Job
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
@@ -84,7 +84,7 @@ def _act(job: Job, action: Action, platform: Platform) -> None:
         case Reopen():
             reopen(job, platform)
         case Assemble():
-            _assemble(job, platform)
+            assemble(job.id, platform)
         case GiveUp(failure=failure):
             _give_up(job, failure, platform)
         case Deliver(round=round_):
@@ -95,16 +95,12 @@ def _act(job: Job, action: Action, platform: Platform) -> None:
             _erase(job, platform, final=final)
 
 
-def _assemble(job: Job, platform: Platform) -> None:
-    assemble(job.id, store=platform.store, objects=platform.objects, bus=platform.bus, now=platform.clock.now())
-
-
 def _give_up(job: Job, failure: Failure, platform: Platform) -> None:
     """Fail what is pending, and end the round with what was read; a job without a plan fails as a whole."""
     now = platform.clock.now()
     if not job.is_planned:
         failed = platform.store.update(job.id, lambda each: each.failed(failure, now=now))
-        tell(failed, bus=platform.bus)
+        tell_end(failed, platform, now=now)
         return
     for page in platform.store.pages(job.id):
         opened = page.retried(round_=job.round, now=now)
@@ -114,7 +110,7 @@ def _give_up(job: Job, failure: Failure, platform: Platform) -> None:
                 page.number,
                 lambda each: each.retried(round_=job.round, now=now).failed(failure, round_=job.round, now=now),
             )
-    _assemble(job, platform)
+    assemble(job.id, platform)
 
 
 def _erase(job: Job, platform: Platform, *, final: bool) -> None:

@@ -81,12 +81,14 @@ def _place(job: Job, callback: Callback, delivering: Delivering) -> AbstractCont
 
 
 def _attempt(job: Job, due: Callback, delivering: Delivering) -> None:
-    store = delivering.platform.store
+    store, metrics = delivering.platform.store, delivering.platform.metrics
     job = store.update(job.id, lambda each: _claimed(each, due, now=delivering.now()))
     callback = job.callback_of(due.round, due.channel)
     if callback is None or callback.due_at is None:
         return
-    answer = _told(job, callback, delivering)
+    with metrics.callback_seconds.time():
+        answer = _told(job, callback, delivering)
+    metrics.callbacks.labels(verdict(answer.status)).inc()
     ended_at, chance = delivering.now(), delivering.chance()
     store.update(job.id, lambda each: _settled(each, callback, answer, now=ended_at, chance=chance))
 

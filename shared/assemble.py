@@ -16,20 +16,21 @@ from shared.domain.messages import RoundEnded, Topic
 from shared.domain.page import Page, PageRead, PageStatus
 from shared.layout import image_object, page_object, result_json, result_markdown
 from shared.ports.bus import Bus
-from shared.ports.jobs import JobStore
 from shared.ports.objects import ObjectStore, UnknownObject
 from shared.records import UnreadableRecord, from_json, to_json
 from shared.storing import create_all
+from shared.wiring import Platform
 
 _MOST_FLAGGED = 10_000
 """Of the pages that carry a flag, a job's record names so many: Firestore takes 1 MiB, and the result names all."""
 
 
-def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, now: datetime) -> Job:
+def assemble(job_id: JobId, platform: Platform) -> Job:
     """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is.
 
     A page that is done and whose object cannot be read is waited for until the deadline, then counted as failed.
     """
+    store, objects, now = platform.store, platform.objects, platform.clock.now()
     job = store.get(job_id)
     pages = store.pages(job_id)
     if not job.is_live or not pages or any(page.is_open(job.round) or is_stale(page, job) for page in pages):
@@ -44,7 +45,7 @@ def assemble(job_id: JobId, *, store: JobStore, objects: ObjectStore, bus: Bus, 
     create_all(objects, results)
     result = summary(pages)
     ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
-    tell(ended, bus=bus)
+    tell_end(ended, platform, now=now)
     return ended
 
 
@@ -55,6 +56,13 @@ def _readable(job: Job, page: Page, objects: ObjectStore) -> Page:
     except (UnknownObject, UnreadableRecord):
         return replace(page, status=PageStatus.FAILED, failure=GaveUp().failure)
     return page
+
+
+def tell_end(job: Job, platform: Platform, *, now: datetime) -> None:
+    """Tell of a round that was to end at this moment, and count it where it did: what ended before has another."""
+    if job.ended_at == now:
+        platform.metrics.jobs_ended.labels(job.status).inc()
+    tell(job, bus=platform.bus)
 
 
 def tell(job: Job, *, bus: Bus) -> None:

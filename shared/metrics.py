@@ -13,7 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.jobs_accepted = self._counter("jobs_accepted", "Jobs stored and answered for, by source.", "source")
+        self.jobs_accepted = self._counter("jobs_accepted", "Jobs stored here, by kind of source.", "source")
         self.jobs_ended = self._counter("jobs_ended", "Rounds that ended here, by status.", "status")
         self.pages_ended = self._counter("pages_ended", "Pages that ended here, by status.", "status")
         self.page_seconds = self._histogram("page_seconds", "From a page's slot to its commit.", "engine")
