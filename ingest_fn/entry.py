@@ -32,7 +32,7 @@ _DONE, _AGAIN = 204, 503
 async def submit(request: Request) -> Response:
     """Answer with the ASGI application itself, which the framework then calls."""
     del request
-    return cast("Response", await run_in_threadpool(_api))
+    return cast("Response", await _api.there())
 
 
 @_http
@@ -40,7 +40,7 @@ async def prepare(request: Request) -> Response:
     """A document was accepted: fetch it, open it, cut it into page ranges."""
     from shared.push import take_push  # noqa: PLC0415
 
-    return await take_push(request, await run_in_threadpool(_preparing))
+    return await take_push(request, await _preparing.there())
 
 
 @_http
@@ -51,7 +51,7 @@ async def drop(request: Request) -> Response:
     """
     from ingest_fn.events import take_event  # noqa: PLC0415
 
-    called = await run_in_threadpool(_dropping)
+    called = await _dropping.there()
     return await take_event(request, called.dropping, called.verifier)
 
 
@@ -61,7 +61,7 @@ async def sweep(request: Request) -> Response:
     from ingest_fn.sweep_all import sweep_all  # noqa: PLC0415
     from shared.callers import refusal  # noqa: PLC0415
 
-    called = await run_in_threadpool(_sweeping)
+    called = await _sweeping.there()
     refused = await refusal(request, called.verifier)
     if refused is not None:
         return refused

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 import functions_framework.aio
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +22,7 @@ async def notify(request: Request) -> Response:
     """A round ended: tell whoever is to be told."""
     from shared.push import take_push  # noqa: PLC0415 - this target's alone
 
-    return await take_push(request, await run_in_threadpool(_end))
+    return await take_push(request, await _end.there())
 
 
 def _built() -> "PushEnd":

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from anyio import to_thread
+
 if TYPE_CHECKING:
     from shared.wiring import Opened
 
@@ -31,6 +33,10 @@ class AtStart(Generic[T]):
             if self._built is None:
                 self._built = self._build()
             return self._built
+
+    async def there(self) -> T:
+        """As calling it, without waiting for a thread where it was built before."""
+        return self._built if self._built is not None else await to_thread.run_sync(self)
 
     def _begin(self) -> None:
         if os.environ.get("FUNCTION_TARGET") == self._target:

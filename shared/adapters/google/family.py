@@ -1,6 +1,7 @@
 """The adapters of this family, on what the settings name."""
 
 import base64
+import threading
 from dataclasses import dataclass
 
 from shared.adapters.google.batches import FirestoreBatchStore
@@ -23,20 +24,26 @@ class Google:
     bus: PubSubBus
     sealer: Sealer
     clients: Clients
+    warming: threading.Thread
 
     def close(self) -> None:
         self.bus.close()
+        self.warming.join()
         self.clients.close()
 
 
 def connected(settings: Settings, *, metrics: Metrics) -> Google:
-    """Make the clients and their first calls. Raises SettingsError, and Unavailable where there are no credentials."""
+    """Make the clients, and have them make their first calls, which nobody waits for.
+
+    Raises SettingsError, and Unavailable where there are no credentials.
+    """
     bucket, key = settings.bucket, settings.sealing_key
     if bucket is None:
         raise SettingsError(["Platform google needs PAGEMILL_BUCKET."])
     others = {"inbox": settings.inbox_bucket, "uploads": settings.uploads_bucket, "outbox": settings.outbox_bucket}
     clients = open_clients(project=settings.project, database=settings.database)
-    clients.warm_up(bucket)
+    warming = threading.Thread(target=clients.warm_up, args=(bucket,), name="warm-up", daemon=True)
+    warming.start()
     return Google(
         store=FirestoreJobStore(clients.firestore),
         batches=FirestoreBatchStore(clients.firestore),
@@ -44,4 +51,5 @@ def connected(settings: Settings, *, metrics: Metrics) -> Google:
         bus=PubSubBus(clients.pubsub, Names(settings.project, settings.names), metrics=metrics),
         sealer=Sealer(base64.b64decode(key.reveal()) if key else None),
         clients=clients,
+        warming=warming,
     )
