@@ -1,16 +1,37 @@
 """Fixtures that every test may ask for."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.pdf.sandbox import Sandbox
 from tests.clocks import ManualClock
 from tests.emulators import shared_emulators
+
+if TYPE_CHECKING:
+    from tests.pipeline import Pipeline
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator["Pipeline"]:
+    """The pipeline on embedded adapters."""
+    from tests.pipeline import pipeline  # the many tests that don't want it don't wait for it
+
+    with pipeline(tmp_path / "data", clock, sandbox) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,17 @@
 """Attempts at a callback that overlap: what counts is whether it was delivered, and what was asked for last."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from ingest_fn.rounds import replay_callback
 from notifier.deliver import deliver
 from shared.domain.callback import Callback, CallbackEnd
 from shared.domain.job import JobId
 from shared.domain.messages import RoundEnded
-from shared.pdf.sandbox import Sandbox
 from tests.builders import a_cancelled_job
 from tests.clocks import ManualClock
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline
 from tests.servers import Exchange, Server
 from tests.serving import until
 
@@ -24,18 +20,6 @@ ENDED = RoundEnded(job_id=JOB, round=1)
 PAST_ITS_TIME = timedelta(seconds=41)
 
 Answering = Callable[[Exchange], None]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 def receiver(pipe: Pipeline, *answers: Answering) -> Server:

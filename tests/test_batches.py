@@ -3,7 +3,6 @@
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -13,31 +12,17 @@ import uvicorn
 from ingest_fn.api import api
 from ingest_fn.context import context
 from shared.domain.batch import Batch
-from shared.pdf.sandbox import Sandbox
 from tests import samples
-from tests.clocks import ManualClock
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline
 from tests.servers import Server, answering
 
 PAGE = samples.pdf(["one"])
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def documents() -> Iterator[Server]:
     with Server({"/missing.pdf": answering(404)}, otherwise=answering(200, PAGE)) as serving:
         yield serving
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 @pytest.fixture

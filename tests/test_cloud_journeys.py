@@ -24,12 +24,6 @@ from tests.servers import Receiver
 TEN = sized_pdf(*range(200, 300, 10))
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
 @pytest.fixture
 def engine() -> ScriptedEngine:
     return ScriptedEngine()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,18 +33,6 @@ NAME = "inbox/acme/2026/März #1.pdf"
 FOLDER = "outbox/acme/2026/März #1.pdf"
 PAGE = samples.pdf(["one"])
 MOST_EFFECTS = 40
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 def jobs(pipe: Pipeline, tenant: str = "acme") -> tuple[Job, ...]:

@@ -35,12 +35,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield opened
 
 
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
-
-
 def readings(pipe: Pipeline) -> int:
     assert isinstance(pipe.engine, ScriptedEngine)
     return pipe.engine.readings

@@ -20,12 +20,6 @@ from tests.servers import Receiver
 MOST_EFFECTS = 60
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
 @pytest.fixture(params=["embedded", "google"])
 def pipe(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
     open_family = None

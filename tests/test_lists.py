@@ -30,23 +30,11 @@ MOST_EFFECTS = 120
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def documents() -> Iterator[Server]:
     with Server(
         {"/missing.pdf": answering(404), "/text.pdf": answering(200, b"text")}, otherwise=answering(200, PAGE)
     ) as it:
         yield it
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 def jobs(pipe: Pipeline) -> list[Job]:

@@ -1,33 +1,17 @@
 """What is counted: every job that is stored and every round that ends, once each, and each attempt at a callback."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from ingest_fn.rounds import cancel, replay_callback
 from shared.assemble import assemble
 from shared.domain.messages import RoundEnded
-from shared.pdf.sandbox import Sandbox
 from tests import samples
 from tests.clocks import ManualClock
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline
 from tests.servers import Receiver, Reply
 
 PAGE = samples.pdf(["one"])
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 def counted(pipe: Pipeline, name: str, label: str, *values: str) -> Mapping[str, float]:

@@ -30,12 +30,6 @@ LAPSE = timedelta(minutes=5)
 PDF = samples.pdf(["one"])
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
 @pytest.fixture(params=["embedded", "google"])
 def pipe(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
     open_family = None

@@ -22,12 +22,6 @@ from tests.pipeline import Pipeline, pipeline, sized_pdf
 from tests.watched import watched
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
 @pytest.fixture
 def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
     def refusing(image: PageImage) -> None:

@@ -45,12 +45,6 @@ def documents() -> Iterator[Server]:
         yield serving
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
 def test_the_seeds_client_runs_unchanged(server: Served, documents: Server) -> None:
     """The snippet of its documentation, with `requests` as it was written, and then until there is a result."""
     program = f"""

@@ -1,7 +1,7 @@
 """A sweep ends in time, acts on several things at once, and nothing that goes wrong with one of them is another's."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,18 +30,6 @@ from tests.watched import watched
 
 YEARS = timedelta(days=3650)
 LATER = FIRST_CHECK + timedelta(seconds=1)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 class HurryingClock(ManualClock):

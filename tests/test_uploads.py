@@ -33,18 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
-
-
 def offered(server: Served) -> Json:
     answer = server.http.post("/uploads")
     assert answer.status_code == 201, answer.text

@@ -1,10 +1,7 @@
 """What a worker does while services of ours are away: no page is blamed for it, and no finished one is read again."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from shared.domain.job import JobId
 from shared.domain.messages import Topic
@@ -17,18 +14,6 @@ from tests.outages import outage
 from tests.pipeline import Pipeline, pipeline, sized_pdf
 
 PAGES = [Topic.PAGES_EXPRESS]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 def tries(pipe: Pipeline, job_id: JobId) -> list[tuple[int, int]]:

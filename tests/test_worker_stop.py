@@ -6,12 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from gpu_worker.claims import LIFE, Claims
 from gpu_worker.worker import Worker
@@ -27,18 +24,6 @@ from tests.serving import environment
 
 DOCUMENTS = [Topic.DOCUMENTS]
 CLOUD_RUN_KILLS_AFTER = 10.0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as opened:
-        yield opened
-
-
-@pytest.fixture
-def pipe(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    with pipeline(tmp_path / "data", clock, sandbox) as opened:
-        yield opened
 
 
 class HangingEngine(ScriptedEngine):
