@@ -16,6 +16,8 @@ from shared.config import Settings
 from shared.domain.job import Job, JobId, Progress
 from shared.ports.jobs import JobStore
 
+_TRIES = 2
+_NOWHERE = "http://127.0.0.1"
 _POLL_SECONDS = 0.05
 
 
@@ -57,7 +59,10 @@ def conversion(settings: Settings, documents: Sequence[Input], submission: Submi
     folder = settings.data / "convert" / key
     with _locked(folder):
         _remove_old(settings)
-        system = System(replace(settings, data=folder), base_url="http://127.0.0.1")
+        # Somebody sits there and waits: a server that is down is asked once more, not for six minutes.
+        system = System(
+            replace(settings, data=folder, fetch_tries=min(settings.fetch_tries, _TRIES)), base_url=_NOWHERE
+        )
         running = Conversion(system, documents, submission)
         try:
             system.start()

@@ -145,6 +145,9 @@ class Settings:
         _NOTHING_ALLOWED, Allowed.parse, "hosts or CIDRs that the address guard lets through in spite of being private"
     )
     fetch_seconds: float = _setting(120.0, _number(1, 3600), "longest time that fetching one document may take")
+    fetch_tries: int = _setting(
+        5, _whole(1, 5), "how often a document is asked for, over six minutes, until its job fails"
+    )
     callback_secret: tuple[Secret, ...] = _setting(
         (), _callback_secrets, "whsec_… that signs callbacks; several, separated by spaces, while one is replaced"
     )
@@ -184,6 +187,7 @@ class Settings:
             retention=timedelta(days=self.retention_days),
             pages_a_document=self.max_pages,
             bytes_a_document=self.max_bytes,
+            prepare_tries=self.fetch_tries,
         )
 
 
