@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 from ingest_fn.sources import open_source
 from shared.assemble import tell_end
+from shared.consume import Periodic
 from shared.domain.errors import (
     GaveUp,
     IllegalMove,
@@ -32,8 +33,9 @@ from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
-_ROOM = timedelta(seconds=90)
-"""For what comes after fetching: opening, decrypting and storing 200 MB, and the plan."""
+_CLAIM = timedelta(seconds=60)
+"""How long a document waits whose process was killed."""
+_KEEP_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +93,8 @@ def publish_range(job: Job, range_: PageRange, platform: Platform) -> None:
 
 def _try(job: Job, preparing: Preparing) -> None:
     now = preparing.now()
-    until = now + timedelta(seconds=preparing.platform.settings.fetch_seconds) + _ROOM
     try:
-        job = preparing.platform.store.update(job.id, lambda each: each.prepare_started(until=until, now=now))
+        job = preparing.platform.store.update(job.id, lambda each: each.prepare_started(until=now + _CLAIM, now=now))
     except IllegalMove:
         return  # another was faster
     this = (job.id, job.prepare_starts)
@@ -109,7 +110,8 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
     try:
         if tries_left < 0:
             raise GaveUp(f"{job.prepare_tries} tries")
-        _plan(job, _selected(job, preparing), preparing)
+        with _claim_kept(job, preparing):
+            _plan(job, _selected(job, preparing), preparing)
     except Unavailable:
         # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
         _hand_back(job.id, job.prepare_starts, preparing)
@@ -119,6 +121,24 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
             _put_off(job, error, preparing)
         else:
             _fail(job, error, preparing)
+
+
+@contextmanager
+def _claim_kept(job: Job, preparing: Preparing) -> Iterator[None]:
+    """Say now and then that the try is still in hand: a slow server may take longer than a claim lasts."""
+    store = preparing.platform.store
+
+    def keep() -> None:
+        now = preparing.now()
+        store.update(job.id, lambda each: each.prepare_kept(start=job.prepare_starts, until=now + _CLAIM, now=now))
+
+    keeping = Periodic("prepare-claim", keep, seconds=_KEEP_SECONDS, metrics=preparing.platform.metrics)
+    keeping.start()
+    try:
+        yield
+    finally:
+        keeping.stop()
+        keeping.join(_KEEP_SECONDS)
 
 
 def _hand_back(job_id: JobId, start: int, preparing: Preparing) -> None:

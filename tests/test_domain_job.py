@@ -244,6 +244,15 @@ def test_a_try_of_prepare_is_taken_back_once() -> None:
     assert job.next_check_at == LATER + FIRST_CHECK
 
 
+def test_a_try_in_hand_keeps_its_claim_and_one_that_lost_it_does_not_take_it_back() -> None:
+    second = tried(a_job(), 2)
+
+    kept = second.prepare_kept(start=2, until=LATER + CLAIM, now=LATER)
+
+    assert (kept.prepare_after, kept.next_check_at, kept.prepare_tries) == (LATER + CLAIM, LATER + CLAIM, 2)
+    assert second.prepare_kept(start=1, until=LATER + CLAIM, now=LATER) == second
+
+
 @pytest.mark.parametrize("end", ["prepare_put_off", "prepare_handed_back"])
 def test_a_try_that_lost_its_claim_does_not_end_the_claim_of_another(end: str) -> None:
     second = tried(a_job(), 2)

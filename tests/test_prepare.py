@@ -99,8 +99,8 @@ def test_sweep_waits_for_a_document_that_is_being_fetched(pipe: Pipeline, clock:
         server.wait_for(1)
         pipe.drain()
 
-        for _ in range(4):
-            clock.advance(timedelta(seconds=30))
+        for _ in range(5):
+            clock.advance(timedelta(seconds=10))
             pipe.sweep()
         waiting = pipe._pulled([Topic.DOCUMENTS])
         held.go_on.set()

@@ -183,6 +183,10 @@ class Job:
         begun = replace(self, prepare_starts=self.prepare_starts + 1)
         return begun._tried(self.prepare_tries + 1, after=until, now=now)
 
+    def prepare_kept(self, *, start: int, until: datetime, now: datetime) -> "Job":
+        """Prolong the claim of the try in hand. One that lost its claim is mute."""
+        return self._tried(self.prepare_tries, after=until, now=now) if self._is_prepared_by(start) else self
+
     def prepare_put_off(self, *, start: int, now: datetime) -> "Job":
         """End the try that failed and may be made again, after a pause that grows. One that lost its claim is mute."""
         if not self._is_prepared_by(start):
