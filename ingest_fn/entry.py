@@ -85,8 +85,9 @@ def _built_api() -> "FastAPI":
 
 
 def _built_prepare() -> "PushEnd":
-    from ingest_fn.prepare import Preparing  # noqa: PLC0415
+    from ingest_fn.prepare import KEEP_SECONDS, Preparing, keep  # noqa: PLC0415
     from ingest_fn.prepare import prepare as prepare_document  # noqa: PLC0415
+    from shared.consume import Periodic  # noqa: PLC0415
     from shared.domain.messages import PrepareDocument, Topic  # noqa: PLC0415
     from shared.net.guard import Guard  # noqa: PLC0415
     from shared.push import push_end  # noqa: PLC0415
@@ -95,6 +96,7 @@ def _built_prepare() -> "PushEnd":
     platform = opened_function(os.environ, target="prepare", needs=("sealing_key",)).platform
     renderer, guard = started_sandbox(platform.settings), Guard(allowed=platform.settings.fetch_allow)
     parts = Preparing(platform=platform, sandbox=renderer, guard=guard)
+    Periodic("prepare-claims", lambda: keep(parts), seconds=KEEP_SECONDS, metrics=platform.metrics).start()
 
     def handle(message: Any) -> None:
         if isinstance(message, PrepareDocument):

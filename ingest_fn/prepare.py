@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import BinaryIO, cast
 
 from ingest_fn.sources import open_source
 from shared.assemble import tell_end
-from shared.consume import Periodic
 from shared.domain.errors import (
     GaveUp,
     IllegalMove,
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 _CLAIM = timedelta(seconds=60)
 """How long a document waits whose process was killed."""
-_KEEP_SECONDS = 20.0
+KEEP_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,20 @@ def prepare(message: PrepareDocument, preparing: Preparing) -> None:
             _try(job, preparing)
     except UnknownJob:
         return  # erased: nothing is left to do
+
+
+def keep(preparing: Preparing) -> None:
+    """Say of every try in hand that it still is, for a slow server may take longer than a claim lasts.
+
+    Called every `KEEP_SECONDS`. Best effort: a claim that lapses costs a second try.
+    """
+    now = preparing.now()
+    for job_id, start in preparing.in_hand.copy():
+        change = partial(Job.prepare_kept, start=start, until=now + _CLAIM, now=now)
+        try:
+            preparing.platform.store.update(job_id, change)
+        except (Unavailable, UnknownJob):
+            log.warning("a claim was not kept", extra={"job_id": job_id}, exc_info=True)
 
 
 def hand_back(preparing: Preparing) -> None:
@@ -110,8 +124,7 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
     try:
         if tries_left < 0:
             raise GaveUp(f"{job.prepare_tries} tries")
-        with _claim_kept(job, preparing):
-            _plan(job, _selected(job, preparing), preparing)
+        _plan(job, _selected(job, preparing), preparing)
     except Unavailable:
         # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
         _hand_back(job.id, job.prepare_starts, preparing)
@@ -121,24 +134,6 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
             _put_off(job, error, preparing)
         else:
             _fail(job, error, preparing)
-
-
-@contextmanager
-def _claim_kept(job: Job, preparing: Preparing) -> Iterator[None]:
-    """Say now and then that the try is still in hand: a slow server may take longer than a claim lasts."""
-    store = preparing.platform.store
-
-    def keep() -> None:
-        now = preparing.now()
-        store.update(job.id, lambda each: each.prepare_kept(start=job.prepare_starts, until=now + _CLAIM, now=now))
-
-    keeping = Periodic("prepare-claim", keep, seconds=_KEEP_SECONDS, metrics=preparing.platform.metrics)
-    keeping.start()
-    try:
-        yield
-    finally:
-        keeping.stop()
-        keeping.join(_KEEP_SECONDS)
 
 
 def _hand_back(job_id: JobId, start: int, preparing: Preparing) -> None:

@@ -4,7 +4,7 @@ from gpu_worker.engines import engine
 from gpu_worker.worker import Worker
 from ingest_fn.context import LOOPBACK, context
 from ingest_fn.inbox import Dropping
-from ingest_fn.prepare import Preparing, hand_back, prepare
+from ingest_fn.prepare import KEEP_SECONDS, Preparing, hand_back, keep, prepare
 from ingest_fn.sweep import sweep
 from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
@@ -47,6 +47,7 @@ class System:
             Consumer(platform.bus, Topic.OUTCOMES, self._deliver, threads=_DELIVERING, metrics=metrics),
         ]
         self._periodic = [
+            Periodic("prepare-claims", lambda: keep(self._preparing), seconds=KEEP_SECONDS, metrics=metrics),
             Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic("sweep-batches", lambda: sweep_batches(dropping), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic("sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest_fn.prepare import hand_back
+from ingest_fn.prepare import KEEP_SECONDS, hand_back, keep
 from ingest_fn.submit import Submission, new_id, submit_url
 from shared.domain.errors import Unavailable
 from shared.domain.job import PREPARE_PAUSES, Job, JobId
@@ -99,8 +99,9 @@ def test_sweep_waits_for_a_document_that_is_being_fetched(pipe: Pipeline, clock:
         server.wait_for(1)
         pipe.drain()
 
-        for _ in range(5):
-            clock.advance(timedelta(seconds=10))
+        for _ in range(12):
+            clock.advance(timedelta(seconds=KEEP_SECONDS))
+            keep(pipe.preparing)
             pipe.sweep()
         waiting = pipe._pulled([Topic.DOCUMENTS])
         held.go_on.set()
