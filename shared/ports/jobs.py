@@ -53,7 +53,7 @@ class JobStore(Protocol):
         """
 
     def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """While the context is open, call `wake`, from any thread, soon after the job may have changed.
+        """While the context is open, call `wake`, from any thread, soon after its status or round may have changed.
 
         A hint: a change made by another process may go by without it.
         """

@@ -66,7 +66,8 @@ class SqliteJobStore:
             after = change(before)
             if after != before:
                 _put_job(connection, after)
-        self._watchers.wake(job_id)
+        if (after.status, after.round) != (before.status, before.round):
+            self._watchers.wake(job_id)
         return after
 
     def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
