@@ -4,16 +4,14 @@ What a target needs is imported when it starts, so that none pays for the others
 """
 
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import functions_framework.aio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.functions import AtStart, opened_function
+from shared.functions import AtStart, opened_function, target
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,20 +20,18 @@ if TYPE_CHECKING:
     from shared.adapters.google.push import OidcVerifier
     from shared.push import PushEnd
 
-_Handler = Callable[[Request], Awaitable[Response]]
-_http = cast("Callable[[_Handler], _Handler]", functions_framework.aio.http)
 
 _DONE, _AGAIN = 204, 503
 
 
-@_http
+@target
 async def submit(request: Request) -> Response:
     """Answer with the ASGI application itself, which the framework then calls."""
     del request
     return cast("Response", await _api.there())
 
 
-@_http
+@target
 async def prepare(request: Request) -> Response:
     """A document was accepted: fetch it, open it, cut it into page ranges."""
     from shared.push import take_push  # noqa: PLC0415
@@ -43,7 +39,7 @@ async def prepare(request: Request) -> Response:
     return await take_push(request, await _preparing.there())
 
 
-@_http
+@target
 async def drop(request: Request) -> Response:
     """An object in the inbox was finished: start what it asks for.
 
@@ -55,7 +51,7 @@ async def drop(request: Request) -> Response:
     return await take_event(request, called.dropping, called.verifier)
 
 
-@_http
+@target
 async def sweep(request: Request) -> Response:
     """Heal whatever is overdue; called by the scheduler."""
     from ingest_fn.sweep_all import sweep_all  # noqa: PLC0415
@@ -80,7 +76,7 @@ def _built_api() -> "FastAPI":
     from ingest_fn.api import api  # noqa: PLC0415
     from ingest_fn.context import context  # noqa: PLC0415
 
-    opened = opened_function(os.environ, target="submit", needs=("sealing_key",))
+    opened = opened_function(os.environ, name="submit", needs=("sealing_key",))
     return api(context(opened.platform, links=opened.links))
 
 
@@ -93,7 +89,7 @@ def _built_prepare() -> "PushEnd":
     from shared.push import push_end  # noqa: PLC0415
     from shared.wiring import started_sandbox  # noqa: PLC0415
 
-    platform = opened_function(os.environ, target="prepare", needs=("sealing_key",)).platform
+    platform = opened_function(os.environ, name="prepare", needs=("sealing_key",)).platform
     renderer, guard = started_sandbox(platform.settings), Guard(allowed=platform.settings.fetch_allow)
     parts = Preparing(platform=platform, sandbox=renderer, guard=guard)
     Periodic("prepare-claims", lambda: keep(parts), seconds=KEEP_SECONDS, metrics=platform.metrics).start()
@@ -105,13 +101,13 @@ def _built_prepare() -> "PushEnd":
     return push_end(platform, Topic.DOCUMENTS, handle)
 
 
-def _built_dropping(target: str, *, needs: tuple[str, ...]) -> _Called:
+def _built_dropping(name: str, *, needs: tuple[str, ...]) -> _Called:
     from ingest_fn.guards import guards  # noqa: PLC0415
     from ingest_fn.inbox import Dropping  # noqa: PLC0415
     from ingest_fn.submit import new_id  # noqa: PLC0415
     from shared.callers import verifier  # noqa: PLC0415
 
-    platform = opened_function(os.environ, target=target, needs=needs).platform
+    platform = opened_function(os.environ, name=name, needs=needs).platform
     sources, callbacks = guards(platform.settings)
     dropping = Dropping(platform=platform, sources=sources, callbacks=callbacks, new_id=new_id)
     return _Called(dropping=dropping, verifier=verifier(platform.settings))

@@ -4,16 +4,29 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from shared.consume import survived
+from shared.domain.errors import UnknownBatch, UnknownJob
 from shared.metrics import Metrics
 from shared.parallel import at_once
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Checked(Protocol):
+    """A record that says by when somebody must have looked at it."""
+
+    def is_overdue(self, *, now: datetime) -> bool: ...
+
+    def claimed(self, *, now: datetime) -> Self: ...
+
+
+C = TypeVar("C", bound=Checked)
 
 SWEEP_SECONDS = 40.0
 """After that a sweep begins nothing more: the next one comes each minute, and finds what this one left."""
@@ -48,6 +61,26 @@ def heal_overdue(kind: Overdue[T], *, seconds: float) -> int:
         if not claimed:
             break
     return healed
+
+
+def claim_overdue(update: Callable[[Callable[[C], C]], C], *, now: datetime) -> C | None:
+    """Claim a record by its store's `update`, so that a second sweep, or the next after a crash, does not act on the
+    same reason; None where somebody else was first, or it is gone.
+    """
+
+    def claim(each: C) -> C:
+        if not each.is_overdue(now=now):
+            raise _NotOverdue
+        return each.claimed(now=now)
+
+    try:
+        return update(claim)
+    except (UnknownJob, UnknownBatch, _NotOverdue):
+        return None
+
+
+class _NotOverdue(Exception):
+    """Somebody else was first."""
 
 
 def _healed(each: T, *, kind: Overdue[T], until: float) -> bool:

@@ -1,14 +1,14 @@
 """Heal whatever is overdue, from the store alone: if the bus lost every message, this alone would end each job."""
 
 import logging
-from datetime import datetime
+from functools import partial
 
-from ingest_fn.overdue import SWEEP_SECONDS, Overdue, heal_overdue
+from ingest_fn.overdue import SWEEP_SECONDS, Overdue, claim_overdue, heal_overdue
 from ingest_fn.prepare import publish_range
 from ingest_fn.rounds import reopen
 from ingest_fn.uploads import erase_upload
 from shared.assemble import assemble, tell_end
-from shared.domain.errors import Failure, UnknownJob
+from shared.domain.errors import Failure
 from shared.domain.job import Job
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
 from shared.domain.sweep import (
@@ -39,32 +39,13 @@ def sweep(platform: Platform, *, seconds: float = SWEEP_SECONDS) -> int:
     kind = Overdue(
         name="sweep",
         found=lambda: platform.store.overdue(now=platform.clock.now(), limit=_FOUND_AT_ONCE),
-        claim=lambda job: _claim(job, platform),
+        claim=lambda job: claim_overdue(partial(platform.store.update, job.id), now=platform.clock.now()),
         heal=lambda job: _heal(job, platform),
         named=lambda job: {"job_id": job.id},
         most=_HEALED_AT_ONCE,
         metrics=platform.metrics,
     )
     return heal_overdue(kind, seconds=seconds)
-
-
-class _NotOverdue(Exception):
-    """Somebody else was first."""
-
-
-def _claim(job: Job, platform: Platform) -> Job | None:
-    """The job is claimed, so that a second sweep, or this one after a crash, does not act on the same reason."""
-    now = platform.clock.now()
-    try:
-        return platform.store.update(job.id, lambda each: _claimed(each, now=now))
-    except (UnknownJob, _NotOverdue):
-        return None
-
-
-def _claimed(job: Job, *, now: datetime) -> Job:
-    if not job.is_overdue(now=now):
-        raise _NotOverdue
-    return job.claimed(now=now)
 
 
 def _heal(job: Job, platform: Platform) -> None:

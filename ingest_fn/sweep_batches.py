@@ -1,15 +1,13 @@
 """Heal overdue batches, from the store alone: start the lines that nobody started, report what has ended, forget."""
 
 import logging
-from datetime import datetime
+from functools import partial
 
 from ingest_fn.batches import start_lines
 from ingest_fn.inbox import Dropping
-from ingest_fn.overdue import SWEEP_SECONDS, Overdue, heal_overdue
+from ingest_fn.overdue import SWEEP_SECONDS, Overdue, claim_overdue, heal_overdue
 from ingest_fn.report import write_report
 from shared.domain.batch import Batch, Forget, Report, StartLines, batch_action
-from shared.domain.errors import UnknownBatch
-from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
@@ -23,31 +21,13 @@ def sweep_batches(dropping: Dropping, *, seconds: float = SWEEP_SECONDS) -> int:
     kind = Overdue(
         name="sweep-batches",
         found=lambda: platform.batches.overdue(now=platform.clock.now(), limit=_FOUND_AT_ONCE),
-        claim=lambda batch: _claim(batch, platform),
+        claim=lambda batch: claim_overdue(partial(platform.batches.update, batch.id), now=platform.clock.now()),
         heal=lambda batch: _heal(batch, dropping),
         named=lambda batch: {"batch_id": batch.id},
         most=_HEALED_AT_ONCE,
         metrics=platform.metrics,
     )
     return heal_overdue(kind, seconds=seconds)
-
-
-class _NotOverdue(Exception):
-    """Somebody else was first."""
-
-
-def _claim(batch: Batch, platform: Platform) -> Batch | None:
-    now = platform.clock.now()
-    try:
-        return platform.batches.update(batch.id, lambda each: _claimed(each, now=now))
-    except (UnknownBatch, _NotOverdue):
-        return None
-
-
-def _claimed(batch: Batch, *, now: datetime) -> Batch:
-    if not batch.is_overdue(now=now):
-        raise _NotOverdue
-    return batch.claimed(now=now)
 
 
 def _heal(batch: Batch, dropping: Dropping) -> None:

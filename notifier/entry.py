@@ -1,23 +1,18 @@
 """How functions-framework serves the notifier: `functions-framework --target notify`, pushed to by Pub/Sub."""
 
 import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.functions import AtStart
+from shared.functions import AtStart, opened_function, target
 
 if TYPE_CHECKING:
     from shared.push import PushEnd
 
-_Handler = Callable[[Request], Awaitable[Response]]
-_http = cast("Callable[[_Handler], _Handler]", functions_framework.aio.http)
 
-
-@_http
+@target
 async def notify(request: Request) -> Response:
     """A round ended: tell whoever is to be told."""
     from shared.push import take_push  # noqa: PLC0415 - this target's alone
@@ -30,10 +25,9 @@ def _built() -> "PushEnd":
     from notifier.deliver import deliver  # noqa: PLC0415
     from notifier.parts import delivering  # noqa: PLC0415
     from shared.domain.messages import Message, RoundEnded, Topic  # noqa: PLC0415
-    from shared.functions import opened_function  # noqa: PLC0415
     from shared.push import push_end  # noqa: PLC0415
 
-    platform = opened_function(os.environ, target="notify").platform
+    platform = opened_function(os.environ, name="notify").platform
     parts = delivering(platform)
 
     def handle(message: Message) -> None:

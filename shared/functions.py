@@ -2,15 +2,23 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+import functions_framework.aio
 from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
 
 if TYPE_CHECKING:
     from shared.wiring import Opened
 
 T = TypeVar("T")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+target = cast("Callable[[Handler], Handler]", functions_framework.aio.http)
+"""Marks a function as one that functions-framework serves; its own decorator has no types."""
 
 
 class AtStart(Generic[T]):
@@ -43,7 +51,7 @@ class AtStart(Generic[T]):
             threading.Thread(target=self, name=f"start-{self._target}", daemon=True).start()
 
 
-def opened_function(environment: Mapping[str, str], *, target: str, needs: Sequence[str] = ()) -> "Opened":
+def opened_function(environment: Mapping[str, str], *, name: str, needs: Sequence[str] = ()) -> "Opened":
     """Read the settings, set up logs and spans, and open the platform that the settings name.
 
     `needs` are settings that Google's family leaves open and this function does not. Raises SettingsError.
@@ -54,8 +62,8 @@ def opened_function(environment: Mapping[str, str], *, target: str, needs: Seque
     from shared.wiring import opened  # noqa: PLC0415
 
     settings = read_settings(environment)
-    missing = [name for name in needs if settings.platform == "google" and getattr(settings, name) is None]
+    missing = [need for need in needs if settings.platform == "google" and getattr(settings, need) is None]
     if missing:
-        raise SettingsError([f"{target} needs {PREFIX}{name.upper()}." for name in missing])
-    observe(settings, service=target)
+        raise SettingsError([f"{name} needs {PREFIX}{need.upper()}." for need in missing])
+    observe(settings, service=name)
     return opened(settings, base_url=settings.public_url or f"http://{settings.host}:{settings.port}")

@@ -25,7 +25,7 @@ async def crashing(request: Request) -> Response:
 
 
 def _build() -> FastAPI:
-    opened = opened_function(os.environ, target="crashing")
+    opened = opened_function(os.environ, name="crashing")
     app = api(context(opened.platform, links=opened.links))
     app.add_api_route("/crash/{text}", _crash)
     app.add_api_route("/break-off/{text}", _break_off)

@@ -81,7 +81,7 @@ GOOGLE = {"PAGEMILL_PLATFORM": "google", "PAGEMILL_BUCKET": "mill"}
 
 def test_a_function_that_lacks_a_setting_names_it_and_opens_nothing() -> None:
     with pytest.raises(SettingsError) as refused:
-        opened_function(GOOGLE, target="drop", needs=("inbox_bucket", "sealing_key"))
+        opened_function(GOOGLE, name="drop", needs=("inbox_bucket", "sealing_key"))
 
     assert refused.value.problems == ["drop needs PAGEMILL_INBOX_BUCKET.", "drop needs PAGEMILL_SEALING_KEY."]
 
