@@ -4,7 +4,7 @@ import base64
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,18 @@ PREFIX = "PAGEMILL_"
 ENGINES: Mapping[str, EngineSettings] = {
     "rapidocr": EngineSettings(name="rapidocr", revision="3.10.0-2", dpi=150),
     "null": EngineSettings(name="null", revision="1", dpi=72),
+    # 144 is what the library renders a PDF's pages at: twice 72.
+    "paddleocr-vl": EngineSettings(name="paddleocr-vl", revision="3.7.0-1", dpi=144),
 }
 """What identifies each engine's readings, for those who plan pages without loading an engine."""
+
+VL_MODELS: Mapping[str, str] = {
+    "v1.6": "PaddleOCR-VL-1.6-0.9B",
+    "v1.5": "PaddleOCR-VL-1.5-0.9B",
+    "v1": "PaddleOCR-VL-0.9B",
+}
+"""The library's pipeline versions, and the model that each expects vLLM to serve."""
+MODEL_SOURCES = ("huggingface", "modelscope", "aistudio", "bos")
 
 PLATFORMS = ("embedded", "google")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -112,8 +122,9 @@ def _callback_secrets(text: str) -> tuple[Secret, ...]:
     return tuple(parse_secret(part) for part in text.split())
 
 
-def _setting(default: object, read: Callable[[str], Any], doc: str) -> Any:
-    return field(default=default, metadata={"read": read, "doc": doc})
+def _setting(default: object, read: Callable[[str], Any], doc: str, *, variable: str | None = None) -> Any:
+    """`variable` names a setting that others named first."""
+    return field(default=default, metadata={"read": read, "doc": doc, "variable": variable})
 
 
 def _default_data() -> Path:
@@ -127,7 +138,7 @@ _MOST_ENGINE_WORKERS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Each field is the environment variable PAGEMILL_ and its name in capitals."""
+    """Each field is the environment variable PAGEMILL_ and its name in capitals, or the one that it names."""
 
     data: Path = field(
         default_factory=_default_data,
@@ -141,6 +152,38 @@ class Settings:
         default_factory=lambda: min(os.cpu_count() or 1, _MOST_ENGINE_WORKERS),
         metadata={"read": _whole(1, _MOST_ENGINE_WORKERS), "doc": "pages that the CPU engine reads at the same time"},
     )
+    vl_server_url: str | None = _setting(
+        None, _base_url, "paddleocr-vl: vLLM's address, …/v1 or its root", variable="VL_SERVER_URL"
+    )
+    vl_pipeline: str = _setting("v1.6", _one_of(*VL_MODELS), "paddleocr-vl: version of the library's pipeline")
+    vl_model: str | None = _setting(
+        None, _text, "paddleocr-vl: the name under which vLLM serves the model, where it isn't the model's own"
+    )
+    vl_requests: int = _setting(64, _whole(1, 4096), "paddleocr-vl: blocks that vLLM is asked for at the same time")
+    vl_pages: int = _setting(96, _whole(1, 1024), "paddleocr-vl: page images in memory, 6 MB each at 144 dpi")
+    vl_seconds: float = _setting(120.0, _number(1, 600), "paddleocr-vl: longest wait for one block")
+    vl_tokens: int = _setting(4096, _whole(64, 32768), "paddleocr-vl: longest answer for one block, in tokens")
+    vl_priority: bool = _setting(
+        False, _flag, "paddleocr-vl: whether vLLM runs with --scheduling-policy priority, and takes a request's lane"
+    )
+    layout_model: Path | None = _setting(
+        None, _path, "paddleocr-vl: folder of the layout model; by default the library fetches its own"
+    )
+    layout_device: str = _setting(
+        "cpu", _one_of("cpu", "gpu"), "paddleocr-vl: where layout runs: onnxruntime on the CPU, or paddle with CUDA"
+    )
+    layout_threads: int = _setting(1, _whole(1, 64), "paddleocr-vl: pages whose layout is detected at the same time")
+    model_source: str = _setting(
+        "huggingface",
+        _one_of(*MODEL_SOURCES),
+        "paddleocr-vl: where the library fetches layout models from",
+        variable="PADDLE_PDX_MODEL_SOURCE",
+    )
+    worker_memory_mb: float = _setting(
+        0.0, _number(0, 10**6), "memory of the worker's processes above which it ends between ranges; 0: never"
+    )
+    worker_port: int | None = _setting(None, _whole(0, 65535), "port of the worker's /healthz and /metrics; none: off")
+    cache_days: float = _setting(30.0, _number(0, 3650), "how long what was read is kept for the same pixels; 0: not")
     fetch_allow: Allowed = _setting(
         _NOTHING_ALLOWED, Allowed.parse, "hosts or CIDRs that the address guard lets through in spite of being private"
     )
@@ -178,7 +221,17 @@ class Settings:
 
     @property
     def engine_settings(self) -> EngineSettings:
-        return ENGINES[self.engine]
+        """Another version of a pipeline is another reading."""
+        chosen = ENGINES[self.engine]
+        return replace(chosen, revision=f"{chosen.revision}-{self.vl_pipeline}") if self.reads_with_vl else chosen
+
+    @property
+    def reads_with_vl(self) -> bool:
+        return self.engine == "paddleocr-vl"
+
+    @property
+    def vl_served_model(self) -> str:
+        return self.vl_model or VL_MODELS[self.vl_pipeline]
 
     @property
     def limits(self) -> Limits:
@@ -216,6 +269,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 values[each.name] = each.metadata["read"](given[name])
             except ValueError as error:
                 problems.append(f"{name}: {error}")
+    if values.get("engine") == "paddleocr-vl" and "vl_server_url" not in values:
+        problems.append("VL_SERVER_URL: the engine paddleocr-vl needs the address of vLLM")
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
@@ -234,7 +289,7 @@ def explain(settings: Settings, environment: Mapping[str, str]) -> list[Explaine
 
 
 def _variable(each: Field[Any]) -> str:
-    return PREFIX + each.name.upper()
+    return each.metadata.get("variable") or PREFIX + each.name.upper()
 
 
 def _is_ours(name: str) -> bool:

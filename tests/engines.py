@@ -11,7 +11,18 @@ from shared.domain.options import EngineSettings, Lane, Options
 from shared.domain.page import PageImage, PageRead
 
 
-class ScriptedEngine:
+class SteadyEngine:
+    """The half of the port in which an engine on the CPU never says no."""
+
+    def check(self) -> None: ...
+
+    def has_room(self, lane: Lane) -> bool:
+        return lane in Lane
+
+    def on_room(self, wake: Callable[[], None]) -> None: ...
+
+
+class ScriptedEngine(SteadyEngine):
     """Calls `script` with each page image before it is read; what it raises is the page's future's. Counts readings."""
 
     def __init__(self, script: Callable[[PageImage], None] | None = None, *, capacity: int = 4) -> None:

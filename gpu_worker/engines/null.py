@@ -1,5 +1,6 @@
 """An engine that reads nothing: every page is one line of fixed text, at once. For tests and for measuring the rest."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from shared.config import ENGINES
@@ -22,6 +23,17 @@ class NullEngine:
     def capacity(self) -> int:
         """Enough that rendering is what others wait for."""
         return 4
+
+    def check(self) -> None:
+        """Always there."""
+
+    def has_room(self, lane: Lane) -> bool:
+        """Every page costs much the same here: `capacity` says all."""
+        del lane
+        return True
+
+    def on_room(self, wake: Callable[[], None]) -> None:
+        """There always is."""
 
     def submit(self, image: PageImage, options: Options, lane: Lane) -> Future[PageRead]:
         """Done when it returns, whatever the options and the lane."""

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -56,6 +56,17 @@ class RapidOcrEngine:
     def capacity(self) -> int:
         """One page more than threads: the next is there when one ends."""
         return self._threads + 1
+
+    def check(self) -> None:
+        """Always there."""
+
+    def has_room(self, lane: Lane) -> bool:
+        """Every page costs much the same here: `capacity` says all."""
+        del lane
+        return True
+
+    def on_room(self, wake: Callable[[], None]) -> None:
+        """There always is."""
 
     def submit(self, image: PageImage, options: Options, lane: Lane) -> Future[PageRead]:
         future: Future[PageRead] = Future()

@@ -33,6 +33,7 @@
     │   ├── PageRefused         engine_refused
     │   └── PageKilledWorker    page_killed_worker
     └── EngineUnavailable       engine_unavailable     retryable: the page is handed back, it is not at fault
+        └── EngineDied          engine_unavailable     as above, and the page may be what killed it: its try stays
 
 `str(error)` is for our logs. `error.public` is the only text that leaves the building.
 """
@@ -239,3 +240,9 @@ class EngineUnavailable(PagemillError):
     code = "engine_unavailable"
     public = "The engine cannot be reached."
     retryable = True
+
+
+class EngineDied(EngineUnavailable):
+    """The engine's server went away while it was reading this page, and was there when the page was begun."""
+
+    public = "The engine went away while it read the page."

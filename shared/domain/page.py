@@ -90,6 +90,11 @@ class FlagCode(StrEnum):
     UNREADABLE_SCRIPT = "unreadable_script"
     UNSUPPORTED_OPTION = "unsupported_option"
     DPI_REDUCED = "dpi_reduced"
+    TRUNCATED = "truncated"
+    REPETITION = "repetition"
+    EMPTY_BLOCK = "empty_block"
+    UNREAD_BLOCK = "unread_block"
+    DROPPED_FIGURE = "dropped_figure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
