@@ -208,6 +208,7 @@ def everything(family: GoogleFamily) -> dict[str, dict[str, Any]]:
     store.plan(job.id, [a_page()], [a_range()])
     store.log_attempt(job.id, CallbackAttempt(round=1, number=1, at=NOON))
     family.batches.add(a_batch())
+    store.add(a_cancelled_job("job2"), None)
     paths = {
         "jobs": f"jobs/{job.id}",
         "keys": "keys/key",
@@ -215,6 +216,7 @@ def everything(family: GoogleFamily) -> dict[str, dict[str, Any]]:
         "ranges": f"jobs/{job.id}/ranges/1-0001",
         "callbacks": f"jobs/{job.id}/callbacks/000001-000001",
         "batches": "batches/batch1",
+        "ledger": f"ledger/{ids(family, 'ledger')[0]}",
     }
     return {name: stored(family, path) or {} for name, path in paths.items()}
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from shared.domain.callback import CallbackAttempt
 from shared.domain.job import Job, JobId, Progress
+from shared.domain.ledger import DayCosts, Spending
 from shared.domain.page import Page, PageRange
 from shared.domain.status import Status
 
@@ -29,7 +30,10 @@ class JobPage:
 
 
 class JobStore(Protocol):
-    """Every method is safe to call from any thread and any process, and raises Unavailable where the store is not."""
+    """Every method is safe to call from any thread and any process, and raises Unavailable where the store is not.
+
+    What a change of a job adds to the ledger (`shared.domain.ledger`) is written in the same commit as the change.
+    """
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         """Store a new job and its idempotency key in one commit; return it and True.
@@ -94,3 +98,15 @@ class JobStore(Protocol):
 
     def forget(self, job_id: JobId, *, tombstone: bool) -> None:
         """Remove the job's pages, ranges and delivery log; without `tombstone` the job and its key as well."""
+
+    def costs(self, *, first: date, last: date, tenant: str | None = None) -> tuple[DayCosts, ...]:
+        """Return what rounds used that ended from the first to the last day (UTC), of one tenant or of each.
+
+        By day, then tenant; a day on which none ended is left out. Jobs that were erased since are still counted.
+        """
+
+    def spending(self, day: date, tenant: str | None) -> Spending:
+        """Return what a tenant, or with None all together, has spent on that day, and what unfinished jobs hold.
+
+        Costs the same however many jobs there were.
+        """

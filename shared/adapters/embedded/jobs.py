@@ -7,14 +7,16 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 
 from shared.adapters.embedded.database import Database
+from shared.adapters.embedded.ledger import costs, post, spending
 from shared.adapters.watchers import Watchers
 from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
 from shared.domain.job import Job, JobId, Progress
+from shared.domain.ledger import DayCosts, Spending, entries
 from shared.domain.page import Page, PageRange, PageStatus
 from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobPage
@@ -50,6 +52,7 @@ class SqliteJobStore:
             if key is not None:
                 connection.execute("INSERT INTO keys VALUES (?, ?, ?)", (key.hash, key.fingerprint, job.id))
             _put_job(connection, job)
+            post(connection, entries(None, job))
         return job, True
 
     def find(self, key: IdempotencyKey) -> Job | None:
@@ -66,6 +69,7 @@ class SqliteJobStore:
             after = change(before)
             if after != before:
                 _put_job(connection, after)
+                post(connection, entries(before, after))
         if (after.status, after.round) != (before.status, before.round):
             self._watchers.wake(job_id)
         return after
@@ -170,6 +174,14 @@ class SqliteJobStore:
         with self._database.write() as connection:
             for statement in statements:
                 connection.execute(statement, (job_id,))
+
+    def costs(self, *, first: date, last: date, tenant: str | None = None) -> tuple[DayCosts, ...]:
+        with self._database.read() as connection:
+            return costs(connection, first=first, last=last, tenant=tenant)
+
+    def spending(self, day: date, tenant: str | None) -> Spending:
+        with self._database.read() as connection:
+            return spending(connection, day, tenant)
 
 
 def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Additions = Mapping[DocumentReference, Fields]
+"""Documents to merge fields into, which hold increments, in the same commit as another write."""
+
+_NOTHING: Additions = {}
 _MOST_WRITES = 500
 """Firestore's limit for one commit, and for one batch of writes."""
 
@@ -39,6 +43,7 @@ class _Writing(Generic[T]):
     reference: DocumentReference
     kind: Kind[T]
     deadline: Deadline
+    added: Callable[[T, T], Additions]
     marks: set[str] = dataclass_field(default_factory=set)
 
     def fields(self, record: T) -> dict[str, Any]:
@@ -95,11 +100,12 @@ class Documents:
                 return
             query = query.start_after(snapshots[-1])
 
-    def create(self, writes: Mapping[DocumentReference, Fields]) -> bool:
-        """Create all in one commit; False where one of them exists, and then none was created."""
+    def create(self, writes: Mapping[DocumentReference, Fields], additions: Additions = _NOTHING) -> bool:
+        """Create all in one commit, and add to others; False where one exists, and then nothing was written."""
         batch = self._client.batch()
         for reference, fields in writes.items():
             batch.create(reference, dict(fields))
+        _add(batch, additions)
         return self.commit(batch)
 
     def create_missing(self, writes: Iterable[tuple[DocumentReference, Fields]]) -> None:
@@ -111,17 +117,27 @@ class Documents:
                 if not missing:
                     break
 
-    def update(self, reference: DocumentReference, kind: Kind[T], change: Callable[[T], T]) -> T | None:
+    def update(
+        self,
+        reference: DocumentReference,
+        kind: Kind[T],
+        change: Callable[[T], T],
+        added: Callable[[T, T], Additions] = lambda _before, _after: _NOTHING,
+    ) -> T | None:
         """Read, change, write if nobody else did meanwhile, or do it again. None where there is no such document.
+
+        What the change adds to other documents is written in the same commit.
 
         A write whose answer was lost is known by its mark, and not done twice; only if another wrote since, in the
         same moment, would it be.
         """
-        writing = _Writing(reference, kind, self.deadline())
+        writing = _Writing(reference, kind, self.deadline(), added)
         seen = self._seen.take(reference.path)
         guessed = None if seen is None else _guessed(seen, change)
-        if seen is not None and guessed is not None and self._written(writing, guessed, seen.update_time):
-            return guessed
+        if seen is not None and guessed is not None:
+            known = cast("T", seen.record)
+            if self._written(writing, known, guessed, seen.update_time):
+                return guessed
         for _ in writing.deadline.tries("update"):
             snapshot = self.read(reference, writing.deadline)
             if snapshot is None:
@@ -130,7 +146,7 @@ class Documents:
             if field(snapshot, "write") in writing.marks:
                 return before
             after = change(before)
-            if after == before or self._written(writing, after, snapshot.update_time):
+            if after == before or self._written(writing, before, after, snapshot.update_time):
                 return after
         raise AssertionError("tries() ends by raising")
 
@@ -140,10 +156,11 @@ class Documents:
         self._seen.note(snapshot.reference.path, State(record, snapshot.update_time))
         return record
 
-    def _written(self, writing: "_Writing[T]", after: T, update_time: Any) -> bool:
+    def _written(self, writing: "_Writing[T]", before: T, after: T, update_time: Any) -> bool:
         """Whether the document was still that of `update_time`, so that it is `after` now."""
         batch = self._client.batch()
         batch.update(writing.reference, writing.fields(after), option=self.unchanged(update_time))
+        _add(batch, writing.added(before, after))
         if not self.commit(batch, writing.deadline):
             return False
         assert batch.write_results is not None
@@ -201,6 +218,11 @@ def _guessed(seen: State, change: Callable[[T], T]) -> T | None:
         after = change(cast("T", seen.record))
         return None if after == seen.record else after
     return None
+
+
+def _add(batch: WriteBatch, additions: Additions) -> None:
+    for reference, fields in additions.items():
+        batch.set(reference, dict(fields), merge=True)
 
 
 def _cut(writes: list[tuple[DocumentReference, Fields]]) -> Iterator[list[tuple[DocumentReference, Fields]]]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 ASCENDING, DESCENDING = "ASCENDING", "DESCENDING"
 
 TTL_FIELD = "ttl"
-TTL_COLLECTIONS = ("jobs", "keys", "batches")
+TTL_COLLECTIONS = ("jobs", "keys", "batches", "ledger")
 TTL_SLACK = timedelta(days=30)
 """How long after the moment at which `sweep` erases a record Firestore does, should `sweep` never have come. It takes
 up to a day more, and leaves the collections below a job: nobody finds them any more, and they hold no content.
@@ -47,6 +47,7 @@ SINGLE_FIELD_INDEXES: Mapping[str, Mapping[str, str | None]] = {
     "pages": {"status": ASCENDING, "body": None, "write": None},
     "ranges": {"body": None, "write": None},
     "callbacks": {"body": None, "write": None},
+    "ledger": {"day": ASCENDING, "tenant": None, "amounts": None, "ttl": None},
     "batches": {"next_check_at": ASCENDING, "ttl": None, "body": None, "write": None},
 }
 """By collection and field: the one index of a single field that a query needs, None where there must be none."""

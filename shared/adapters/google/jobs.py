@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -14,11 +14,13 @@ from shared.adapters.google.calls import SECONDS
 from shared.adapters.google.documents import Documents
 from shared.adapters.google.keys import Keys
 from shared.adapters.google.kinds import ATTEMPT, JOB, PAGE, RANGE, document_id, is_document_id
+from shared.adapters.google.ledger import Ledger
 from shared.adapters.google.listing import after, cursor_of, listed
 from shared.adapters.watchers import Watchers
 from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import UnknownJob
 from shared.domain.job import Job, JobId, Progress
+from shared.domain.ledger import DayCosts, Spending
 from shared.domain.page import Page, PageRange, PageStatus
 from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobPage
@@ -31,13 +33,14 @@ class FirestoreJobStore:
         self._documents = Documents(client, seconds=seconds)
         self._keys = Keys(client, self._documents)
         self._jobs = client.collection("jobs")
+        self._ledger = Ledger(client, self._documents)
         self._watchers = Watchers()
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         if not is_document_id(job.id):
             raise ValueError(f"{job.id!r} is not a job's id")
         for _ in self._documents.deadline().tries("add"):
-            if self._documents.create(self._keys.writes(job, key)):
+            if self._documents.create(self._keys.writes(job, key), self._ledger.additions(None, job)):
                 return job, True
             known = self._in_the_way(job, key)
             if known is not None:
@@ -54,7 +57,8 @@ class FirestoreJobStore:
         return job
 
     def update(self, job_id: JobId, change: Callable[[Job], Job]) -> Job:
-        job = self._documents.update(self._jobs.document(document_id(job_id)), JOB, change)
+        reference = self._jobs.document(document_id(job_id))
+        job = self._documents.update(reference, JOB, change, self._ledger.additions)
         if job is None:
             raise UnknownJob(job_id)
         self._watchers.wake(job_id)
@@ -135,6 +139,12 @@ class FirestoreJobStore:
             self._documents.erase_all(self._below(job_id, name))
         if not tombstone:
             self._keys.erase_with_job(self._jobs.document(document_id(job_id)))
+
+    def costs(self, *, first: date, last: date, tenant: str | None = None) -> tuple[DayCosts, ...]:
+        return self._ledger.costs(first=first, last=last, tenant=tenant)
+
+    def spending(self, day: date, tenant: str | None) -> Spending:
+        return self._ledger.spending(day, tenant)
 
     def _in_the_way(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool] | None:
         """Return what `add` does where it could not create; None where nothing is in the way any more."""
