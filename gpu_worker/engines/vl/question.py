@@ -11,6 +11,10 @@ from shared.domain.options import Lane
 Pixels = NDArray[np.uint8]
 
 
+class BlockRefused(Exception):
+    """This block cannot be read: the server answers other questions, and not this one. Its page is read without it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """`crop` is the block's pixels, height by width by 3, BGR, and must stay untouched until it is answered.

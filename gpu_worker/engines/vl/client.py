@@ -1,0 +1,132 @@
+"""Our client to vLLM: so many questions in flight, by lane; what fails is tried again, and its fault is found."""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from gpu_worker.engines.vl.asking import Asking
+from gpu_worker.engines.vl.body import Bodies
+from gpu_worker.engines.vl.circuit import Circuit
+from gpu_worker.engines.vl.connection import Address, Connection
+from gpu_worker.engines.vl.lanes import Lanes, Waiting
+from gpu_worker.engines.vl.probe import Probe
+from gpu_worker.engines.vl.question import Answer, BlockRefused, Question
+from shared.config import Settings
+from shared.domain.errors import EngineUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
+    """`url` is the server's root or …/v1; `requests` are in flight at most; `seconds` is the longest wait for one."""
+
+    url: str
+    model: str
+    requests: int = 64
+    seconds: float = 120.0
+    priority: bool = False
+
+    @staticmethod
+    def of(settings: Settings) -> "VllmSettings":
+        assert settings.vl_server_url is not None, "read_settings asks for it"
+        return VllmSettings(
+            url=settings.vl_server_url,
+            model=settings.vl_served_model,
+            requests=settings.vl_requests,
+            seconds=settings.vl_seconds,
+            priority=settings.vl_priority,
+        )
+
+
+class VllmClient:
+    """Safe to use from any thread. Threads and connections are made as they are needed, one of each a question."""
+
+    def __init__(self, settings: VllmSettings) -> None:
+        """Connects to nothing yet."""
+        self._settings = settings
+        self._address = Address(settings.url)
+        self._bodies = Bodies(model=settings.model, priority=settings.priority)
+        self._lanes = Lanes()
+        self._probe = Probe(self._address, self._bodies, model=settings.model, seconds=settings.seconds)
+        self._circuit = Circuit(probe=self._probe.look, opened=self._give_up_waiting)
+        self._stopping = threading.Event()
+        self._growing = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._connections: list[Connection] = []
+
+    def ask(self, question: Question) -> Future[Answer]:
+        """Begin to ask. The future raises BlockRefused where this block is at fault, EngineUnavailable where vLLM is
+        (at once while it is known to be away), and EngineDied where it went away while it had this question.
+        """
+        waiting = Waiting(question=question)
+        try:
+            self._check()
+        except EngineUnavailable as error:
+            waiting.future.set_exception(error)
+            return waiting.future
+        if not self._lanes.put(waiting):
+            self._grow()
+        if self._stopping.is_set():
+            self._give_up_waiting()  # it came while the doors closed
+        return waiting.future
+
+    def check(self) -> None:
+        """Raise EngineUnavailable where it could not answer now: asks /health and /v1/models, for seconds at most."""
+        self._check()
+        self._probe.check()
+
+    def close(self) -> None:
+        """Break off what is in flight; futures not done raise EngineUnavailable. Idempotent."""
+        self._stopping.set()
+        self._lanes.close()
+        self._give_up_waiting()
+        with self._growing:
+            for connection in self._connections:
+                connection.abort()
+        self._probe.close()
+        self._circuit.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _check(self) -> None:
+        if self._stopping.is_set():
+            raise EngineUnavailable("the client is closed")
+        self._circuit.check()
+
+    def _grow(self) -> None:
+        with self._growing:
+            if len(self._threads) >= self._settings.requests or self._stopping.is_set():
+                return
+            connection = Connection(self._address)
+            name = f"vllm-{len(self._threads)}"
+            thread = threading.Thread(target=self._send, args=(connection,), name=name, daemon=True)
+            self._connections.append(connection)
+            self._threads.append(thread)
+            thread.start()
+
+    def _send(self, connection: Connection) -> None:
+        asking = Asking(
+            connection,
+            self._bodies,
+            circuit=self._circuit,
+            probe=self._probe,
+            stopping=self._stopping,
+            seconds=self._settings.seconds,
+        )
+        while (waiting := self._lanes.take()) is not None:
+            if waiting.future.set_running_or_notify_cancel():
+                _settle(waiting, asking)
+        connection.close()
+
+    def _give_up_waiting(self) -> None:
+        for waiting in self._lanes.drain():
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_exception(EngineUnavailable("vLLM is away, or the client is closed"))
+
+
+def _settle(waiting: Waiting, asking: Asking) -> None:
+    try:
+        answer = asking.ask(waiting.question)
+    except (BlockRefused, EngineUnavailable) as error:
+        waiting.future.set_exception(error)
+    else:
+        waiting.future.set_result(answer)
