@@ -5,7 +5,7 @@ does not say so, only the record is written: a finished page is never read again
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
@@ -16,7 +16,7 @@ from gpu_worker.claims import Claims
 from gpu_worker.liveness import Liveness
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
-from shared.domain.errors import EngineUnavailable, PageError, PageKilledWorker, PagemillError, Unavailable
+from shared.domain.errors import EngineDied, EngineUnavailable, PageError, PageKilledWorker, PagemillError, Unavailable
 from shared.domain.job import Job
 from shared.domain.options import Lane
 from shared.domain.page import Page, PageImage, PageRead, PageStatus
@@ -33,7 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading pages needs. `finishers` has a thread for each page that may be in flight."""
+    """What reading pages needs. `finishers` has a thread for each page that may be in flight.
+
+    `engine_failed` is told when a page found the engine away.
+    """
 
     platform: Platform
     sandbox: Sandbox
@@ -42,6 +45,7 @@ class Reading:
     claims: Claims
     liveness: Liveness
     finishers: Executor
+    engine_failed: Callable[[], object] = lambda: None
 
     def now(self) -> datetime:
         return self.platform.clock.now()
@@ -73,12 +77,10 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
     if page.killed_its_worker:
         fail(job, page, PageKilledWorker(f"{page.tries_alone} kills"), reading)
         return _settled()
-    if page.is_suspect:
-        reading.slots.take_alone()
-    else:
-        reading.slots.take(job.lane or Lane.BULK)
+    lane = job.lane or Lane.BULK
+    slot = reading.slots.take_alone() if page.is_suspect else reading.slots.take(lane)
     with ExitStack() as undo:
-        undo.callback(reading.slots.give_back)
+        undo.callback(slot.give_back)
         if not reading.liveness.is_live(job.id) or not _started(job, page, reading):
             return _settled()
         with _blameless(job, page, reading):
@@ -88,9 +90,11 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
                 fail(job, page, error, reading)
                 return _settled()
         undo.callback(rendered.close)
-        read = reading.engine.submit(rendered.image, job.options, job.lane or Lane.BULK)
+        read = reading.engine.submit(rendered.image, job.options, lane)
+        slot.handed_over()
         finished = reading.finishers.submit(copy_context().run, _finish, job, page, rendered, read, reading)
         undo.pop_all()
+        finished.add_done_callback(lambda _: slot.give_back())
         return finished
 
 
@@ -115,11 +119,16 @@ def _started(job: Job, page: Page, reading: Reading) -> bool:
 def _blameless(job: Job, page: Page, reading: Reading) -> Iterator[None]:
     """Take the try back where the engine or a service of ours is away: left over, it would make the page a suspect.
 
-    Best effort: where the store is away itself, the try stays, and costs the page a reading alone.
+    It stays where the engine died, perhaps of this page; but not while this worker is stopping, for then its engine is
+    stopped as well. Best effort: where the store is away itself, the try stays, and costs the page a reading alone.
     """
     try:
         yield
-    except (EngineUnavailable, Unavailable):
+    except (EngineUnavailable, Unavailable) as error:
+        if isinstance(error, EngineUnavailable):
+            reading.engine_failed()
+        if isinstance(error, EngineDied) and not reading.slots.is_closed:
+            raise
         try:
             reading.platform.store.update_page(
                 job.id, page.number, lambda each: each.handed_back(round_=page.round, now=reading.now())
@@ -131,15 +140,12 @@ def _blameless(job: Job, page: Page, reading: Reading) -> Iterator[None]:
 
 def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
     seconds = reading.platform.metrics.page_seconds.labels(reading.engine.settings.name)
-    try:
-        with _blameless(job, page, reading):
-            try:
-                with rendered, seconds.time(), span("read page", attributes=_named(job, page)):
-                    _commit(job, page, rendered.image, read.result(), reading)
-            except PageError as error:
-                fail(job, page, error, reading)
-    finally:
-        reading.slots.give_back()
+    with _blameless(job, page, reading):
+        try:
+            with rendered, seconds.time(), span("read page", attributes=_named(job, page)):
+                _commit(job, page, rendered.image, read.result(), reading)
+        except PageError as error:
+            fail(job, page, error, reading)
 
 
 def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> None:

@@ -1,6 +1,7 @@
 """One page range: have its open pages read, and assemble the document where the last of them ended here."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 _OTHER_RECIPE_PAUSE = timedelta(seconds=10)
 
 
-def read_range(message: ReadRange, reading: Reading) -> None:
-    """Bring every open page of the range to its end.
+def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], None] = lambda: None) -> None:
+    """Bring every open page of the range to its end; `all_begun` is told when the engine has the last of them.
 
     Raises HandBack where pages were left for another time: the engine is away, the worker stops, another worker has the
     range, or it asks for readings that this worker's engine does not make.
@@ -33,7 +34,7 @@ def read_range(message: ReadRange, reading: Reading) -> None:
                 return
             _check_recipe(job, range_, reading)
             reading.liveness.note(job)
-            _read_open_pages(job, range_, reading)
+            _read_open_pages(job, range_, reading, all_begun)
             # Counting is for long documents; a range that is the whole one knows that it was the last.
             if len(range_.pages) == job.page_count or store.progress(job.id).pending == 0:
                 assemble(job.id, reading.platform)
@@ -47,7 +48,7 @@ def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:
         raise HandBack("the recipe of another engine", delay=_OTHER_RECIPE_PAUSE)
 
 
-def _read_open_pages(job: Job, range_: PageRange, reading: Reading) -> None:
+def _read_open_pages(job: Job, range_: PageRange, reading: Reading, all_begun: Callable[[], None]) -> None:
     pages = reading.platform.store.pages(job.id, range_.pages)
     todo = [page for page in pages if page.is_open(range_.round) and not adopt(job, page, reading)]
     if not todo:
@@ -60,14 +61,17 @@ def _read_open_pages(job: Job, range_: PageRange, reading: Reading) -> None:
                 fail(job, page, error, reading)
             return
         with document:
-            _read_pages(job, todo, document, reading)
+            _read_pages(job, todo, document, reading, all_begun)
 
 
-def _read_pages(job: Job, todo: list[Page], document: Document, reading: Reading) -> None:
+def _read_pages(
+    job: Job, todo: list[Page], document: Document, reading: Reading, all_begun: Callable[[], None]
+) -> None:
     """Feed the engine page by page, without waiting for any; then see each to its end."""
     in_flight: list[Future[None]] = []
     try:
         in_flight.extend(begin(job, page, document, reading) for page in todo)
+        all_begun()
     except EngineUnavailable as error:
         raise HandBack(str(error), delay=timedelta(0)) from error
     finally:

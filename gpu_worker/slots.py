@@ -1,9 +1,10 @@
-"""Which pages may be in flight: so many at once, express before bulk, a suspect with nothing beside it."""
+"""Which page may be in hand: so many at once, no more than the engine has room for, express first, a suspect alone."""
 
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
 
 from shared.domain.errors import EngineUnavailable
 from shared.domain.options import Lane
@@ -11,72 +12,168 @@ from shared.domain.options import Lane
 EXPRESS_IN_A_ROW = 4
 """After so many express pages a waiting bulk page has its turn, so that bulk never starves."""
 
+OPENING = 8
+"""Pages of one lane that have a slot and are not the engine's yet. Its room does not shrink by them, so a hundred that
+wait would all find the same room; and more are not rendered at once by the cores that there are."""
 
-class Slots:
-    """`capacity` is the number of page images that are alive at the same time, so times their size it is memory."""
+_KEPT = 8
+"""One slot of so many is express's own: bulk pages that take long must not be all that is in hand."""
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._changed = threading.Condition()
-        self._taken = 0
-        self._alone = False
-        self._waiting_alone = 0
-        self._waiting: Counter[Lane] = Counter()
-        self._express_in_a_row = 0
-        self._closed = False
 
-    def take(self, lane: Lane) -> None:
-        """Wait for a slot. Raises EngineUnavailable once the slots are closed."""
-        with self._waiting_for(lane):
-            self._changed.wait_for(lambda: self._closed or self._is_free_for(lane))
-            self._check_open()
-            self._taken += 1
-            self._express_in_a_row = self._express_in_a_row + 1 if lane is Lane.EXPRESS else 0
+class Slot:
+    """One page's place. Each method is called once, `handed_over` only where it came to that."""
 
-    def take_alone(self) -> None:
-        """Wait until nothing is in flight, and let nothing else in until `give_back`."""
-        with self._changed:
-            self._waiting_alone += 1
-            try:
-                self._changed.wait_for(lambda: self._closed or (self._taken == 0 and not self._alone))
-            finally:
-                self._waiting_alone -= 1
-            self._check_open()
-            self._taken, self._alone = 1, True
+    def __init__(self, slots: "Slots", lane: Lane) -> None:
+        self._slots, self.lane = slots, lane
+        self.is_opening = True
+
+    def handed_over(self) -> None:
+        """Say that the engine has the page, and counts it."""
+        self._slots._handed_over(self)
 
     def give_back(self) -> None:
-        with self._changed:
-            self._taken -= 1
-            self._alone = False
-            self._changed.notify_all()
+        self._slots._give_back(self)
+
+
+class Slots:
+    """`capacity` is the number of page images that are alive at the same time, so times their size it is memory.
+
+    `has_room` is the engine's; it is asked under a lock, so whoever says that there may be room again, by
+    `look_again`, must not hold what it waits for. `freed` is called when another page may have become possible.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        has_room: Callable[[Lane], bool] = lambda _lane: True,
+        *,
+        freed: Callable[[], None] = lambda: None,
+    ) -> None:
+        kept = max(1, capacity // _KEPT) if capacity > len(Lane) else 0
+        self._most = {Lane.EXPRESS: capacity, Lane.BULK: capacity - kept}
+        self._capacity, self._has_room, self._freed = capacity, has_room, freed
+        self._lock = threading.Lock()
+        self._taken = Counter(dict.fromkeys(Lane, 0))  # never of another size: `in_hand` takes no lock
+        self._opening = Counter(dict.fromkeys(Lane, 0))
+        self._is_alone = False
+        self._suspects: deque[Future[Slot]] = deque()
+        self._waiting: dict[Lane, deque[Future[Slot]]] = {lane: deque() for lane in Lane}
+        self._express_in_a_row = 0
+        self._shut = ""
+        self.is_closed = False
+        self._moved_at = time.monotonic()
+
+    @property
+    def in_hand(self) -> int:
+        return self._taken.total()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Since a page's slot was given back, or since there was one in hand again; 0 while there is none."""
+        return time.monotonic() - self._moved_at if self.in_hand else 0.0
+
+    def take(self, lane: Lane) -> Slot:
+        """Wait for a slot. Raises EngineUnavailable once the slots are shut, and while they are."""
+        return self._queued(self._waiting[lane])
+
+    def take_alone(self) -> Slot:
+        """Wait until nothing is in flight, and let nothing else in until it is given back. Raises as `take` does."""
+        return self._queued(self._suspects)
+
+    def has_room(self, lane: Lane) -> bool:
+        """Whether one more page of this lane would have a slot at once."""
+        with self._lock:
+            is_first = not (self._shut or self._suspects or self._is_alone or self._waiting[lane])
+            return is_first and self._is_free(lane) and self._has_room(lane)
+
+    def look_again(self) -> None:
+        """The engine may have room again."""
+        with self._lock:
+            self._admit()
+        self._freed()
+
+    def shut(self, reason: str) -> None:
+        """Let nothing in until `reopen`, and let go who waits."""
+        with self._lock:
+            self._shut = reason
+            for queue in (self._suspects, *self._waiting.values()):
+                while queue:
+                    queue.popleft().set_exception(EngineUnavailable(reason))
+
+    def reopen(self) -> None:
+        """Harmless where nothing was shut, and without effect once it is closed."""
+        with self._lock:
+            self._shut = "" if not self.is_closed else self._shut
+        self._freed()
 
     def close(self) -> None:
-        """Let nothing more in, and let go who waits."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        """Shut for good."""
+        self.is_closed = True
+        self.shut("the worker is stopping")
 
-    @contextmanager
-    def _waiting_for(self, lane: Lane) -> Iterator[None]:
-        with self._changed:
-            self._waiting[lane] += 1
-            try:
-                yield
-            finally:
-                self._waiting[lane] -= 1
-                self._changed.notify_all()  # it may be the other lane's turn now, and a slot be free
+    def _queued(self, queue: "deque[Future[Slot]]") -> Slot:
+        """Each has a future of its own, so that a slot wakes the one who gets it and nobody else."""
+        turn: Future[Slot] = Future()
+        with self._lock:
+            if self._shut:
+                raise EngineUnavailable(self._shut)
+            queue.append(turn)
+            self._admit()
+        return turn.result()
 
-    def _is_free_for(self, lane: Lane) -> bool:
-        if self._alone or self._waiting_alone or self._taken >= self._capacity:
-            return False
-        return lane is self._next_lane()
+    def _handed_over(self, slot: Slot) -> None:
+        with self._lock:
+            self._end_opening(slot)
+            self._admit()
+        self._freed()
 
-    def _next_lane(self) -> Lane:
-        if not self._waiting[Lane.EXPRESS]:
+    def _give_back(self, slot: Slot) -> None:
+        with self._lock:
+            self._end_opening(slot)
+            self._taken[slot.lane] -= 1
+            self._is_alone = False
+            self._moved_at = time.monotonic()
+            self._admit()
+        self._freed()
+
+    def _end_opening(self, slot: Slot) -> None:
+        if slot.is_opening:
+            slot.is_opening = False
+            self._opening[slot.lane] -= 1
+
+    def _admit(self) -> None:
+        """Give out what is free to those whose turn it is."""
+        while not self._is_alone:
+            if self._suspects:
+                if not self.in_hand:
+                    self._is_alone = True
+                    self._grant(self._suspects, Lane.BULK)
+                return
+            lane = self._next_lane()
+            if lane is None:
+                return
+            self._express_in_a_row = self._express_in_a_row + 1 if lane is Lane.EXPRESS else 0
+            self._grant(self._waiting[lane], lane)
+
+    def _grant(self, queue: "deque[Future[Slot]]", lane: Lane) -> None:
+        if not self.in_hand:
+            self._moved_at = time.monotonic()
+        self._taken[lane] += 1
+        self._opening[lane] += 1
+        queue.popleft().set_result(Slot(self, lane))
+
+    def _next_lane(self) -> Lane | None:
+        """The lane whose turn it is, of those of which somebody waits and may come in.
+
+        A turn of bulk's among express pages is taken from express's room: the engine may never have any other.
+        """
+        express, bulk = (bool(self._waiting[lane]) and self._is_free(lane) for lane in (Lane.EXPRESS, Lane.BULK))
+        if bulk and express and self._express_in_a_row >= EXPRESS_IN_A_ROW and self._has_room(Lane.EXPRESS):
             return Lane.BULK
-        bulk_is_due = self._waiting[Lane.BULK] and self._express_in_a_row >= EXPRESS_IN_A_ROW
-        return Lane.BULK if bulk_is_due else Lane.EXPRESS
+        if express and self._has_room(Lane.EXPRESS):
+            return Lane.EXPRESS
+        return Lane.BULK if bulk and self._has_room(Lane.BULK) else None
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EngineUnavailable("the worker is stopping")
+    def _is_free(self, lane: Lane) -> bool:
+        fits = self.in_hand < self._capacity and self._taken[lane] < self._most[lane]
+        return fits and self._opening[lane] < OPENING

@@ -1,6 +1,6 @@
 """Everything that a process counts and times, as Prometheus scrapes it; no label holds a caller's text."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,6 +25,8 @@ class Metrics:
         self.callback_seconds = self._histogram("callback_seconds", "One attempt to deliver a callback.")
         self.announcements_lost = self._counter("announcements_lost", "Jobs stored that the bus could not be told of.")
         self.sweeps_failed = self._counter("sweeps_failed", "Overdue jobs that could not be healed in one sweep.")
+        self.engine_ready = self._gauge("engine_ready", "1 while the worker's engine is there, else 0.")
+        self.pages_in_hand = self._gauge("pages_in_hand", "Pages that have a slot in this worker.")
         self.crashes = self._counter("crashes", "Errors that nobody had thought of, in any loop.")
 
     def exposed(self) -> bytes:
@@ -37,6 +39,9 @@ class Metrics:
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", documentation, labels, registry=self._registry)
+
+    def _gauge(self, name: str, documentation: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", documentation, registry=self._registry)
 
     def _histogram(self, name: str, documentation: str, *labels: str) -> Histogram:
         return Histogram(f"{_PREFIX}_{name}", documentation, labels, registry=self._registry, buckets=_SECONDS)
