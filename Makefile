@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCAL := $(VENV)/.local
 DEV := $(VENV)/.dev
+WORKER := .venv-worker
 BENCHES := $(filter-out __init__,$(basename $(notdir $(shell grep -ls '^def main' bench/*.py))))
 
-.PHONY: demo test check fmt bench pins clean
+.PHONY: demo test test-worker check fmt bench pins clean
 
 demo: $(LOCAL)  ## set up, and convert a scanned PDF
 	@$(BIN)/pagemill convert docs/samples/scan.pdf -o demo-out
@@ -14,6 +15,9 @@ demo: $(LOCAL)  ## set up, and convert a scanned PDF
 
 test: $(DEV)  ## every test; a backend that is missing skips, with CI=true it fails
 	$(BIN)/pytest
+
+test-worker: $(WORKER)/.dev  ## the engine on the real paddleocr, in an environment of its own (libGL and glib come with the system)
+	$(WORKER)/bin/pytest -c tests_paddle/pytest.ini tests_paddle
 
 check: $(DEV)  ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .
@@ -31,9 +35,13 @@ bench: $(DEV)  ## every benchmark, measured here and now
 pins: $(DEV)  ## write requirements/*.txt anew, with hashes and without index lines
 	$(BIN)/uv pip compile $(COMPILE) --extra local -o requirements/local.txt
 	$(BIN)/uv pip compile $(COMPILE) --extra dev -o requirements/dev.txt
+	$(BIN)/uv pip compile $(COMPILE_WORKER) --extra worker --extra google -o requirements/worker.txt
+	$(BIN)/uv pip compile $(COMPILE_WORKER) --extra worker-dev -o requirements/worker-dev.txt
 
-COMPILE := pyproject.toml requirements/build.in requirements/opencv.in --override requirements/overrides.txt \
-	--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+COMPILE = pyproject.toml requirements/build.in requirements/opencv.in --override requirements/overrides.txt $(PINNED)
+# Without the headless build of OpenCV: the library looks for its own by the package's name.
+COMPILE_WORKER = pyproject.toml requirements/build.in $(PINNED)
+PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 $(LOCAL): requirements/local.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pagemill needs python3 >= 3.11, this is " + sys.version)'
@@ -47,5 +55,12 @@ $(DEV): requirements/dev.txt $(LOCAL)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
+$(WORKER)/.dev: requirements/worker-dev.txt pyproject.toml
+	@echo "Setting up $(WORKER) (some minutes, once)" >&2
+	@test -x $(WORKER)/bin/python || $(PYTHON) -m venv $(WORKER)
+	@$(WORKER)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/worker-dev.txt
+	@$(WORKER)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo-out
+	rm -rf $(VENV) $(WORKER) demo-out
