@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from shared.domain.document import Document, PageOutcome, document_markdown, image_names
+from shared.domain.document import PageOutcome, document_markdown, image_names, whole
 from shared.domain.errors import Failure, GaveUp
 from shared.domain.job import Job, JobId, Progress, RoundResult
 from shared.domain.messages import RoundEnded, Topic
@@ -40,7 +40,7 @@ def assemble(job_id: JobId, platform: Platform) -> Job:
     outcomes = tuple(_outcomes(job, pages, objects))
     results = {
         result_markdown(job.id, job.round): document_markdown(outcomes, job.options).encode(),
-        result_json(job.id, job.round): to_json(Document(pages=outcomes)),
+        result_json(job.id, job.round): to_json(whole(outcomes)),
     }
     create_all(objects, results)
     result = summary(pages)

@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from shared.domain.blocks import block_markdown
 from shared.domain.document import (
     Document,
     PageOutcome,
-    block_markdown,
     document_markdown,
     image_names,
     linked_images,
