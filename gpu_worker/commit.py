@@ -156,7 +156,10 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
     if not reading.platform.store.get(job.id).is_live:
         return
     shown_beside = {image_object(job.id, picture.name): picture.data for picture in pictures}
-    create_all(objects, shown_beside | {page_image(job.id, page.number): page_jpeg})
+    beside = shown_beside | {page_image(job.id, page.number): page_jpeg}
+    create_all(objects, beside)
+    stored = sum(map(len, beside.values())) + len(to_json(read))
+    read = replace(read, usage={**read.usage, "stored_bytes": stored})
     name = page_object(job.id, page.number)
     if not objects.create(name, to_json(read)):
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands

@@ -12,6 +12,7 @@ from gpu_worker.claims import RENEW_SECONDS, Claims
 from gpu_worker.commit import Reading
 from gpu_worker.feed import Feed
 from gpu_worker.liveness import Liveness
+from gpu_worker.metered import MeteredEngine
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
 from shared.consume import Consumer, Periodic
@@ -31,6 +32,7 @@ class Worker:
     """Owns the engine from here on, and closes it. `ranges` is how many ranges of each lane are in hand at once."""
 
     def __init__(self, platform: Platform, sandbox: Sandbox, engine: OcrEngine, *, ranges: int | None = None) -> None:
+        engine = MeteredEngine(engine)
         capacity = engine.capacity + AHEAD
         metrics = platform.metrics
         self._engine = engine

@@ -9,20 +9,22 @@ from shared.domain.job import Job, JobId
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
 from shared.domain.options import Lane, recipe
 from shared.domain.page import PageStatus, cut
+from shared.spending import used_until_now
 from shared.wiring import Platform
 
 
 def cancel(job_id: JobId, platform: Platform) -> Job:
     """Stop the job and keep the pages that are done. Raises IllegalMove where it has ended, UnknownJob."""
-    now = platform.clock.now()
-    cancelled = platform.store.update(job_id, lambda job: job.cancelled(now=now))
+    now, usage = platform.clock.now(), used_until_now(job_id, platform)
+    cancelled = platform.store.update(job_id, lambda job: job.used(usage).cancelled(now=now))
     tell_end(cancelled, platform, now=now)
     return cancelled
 
 
 def delete(job_id: JobId, platform: Platform) -> None:
     """Mark the job for erasing, which is `sweep`'s; it is unknown to callers from now on."""
-    platform.store.update(job_id, lambda job: job.erased(now=platform.clock.now()))
+    now, usage = platform.clock.now(), used_until_now(job_id, platform)
+    platform.store.update(job_id, lambda job: job.used(usage).erased(now=now))
 
 
 def retry(job_id: JobId, platform: Platform) -> Job:

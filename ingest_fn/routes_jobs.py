@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from ingest_fn import rounds
 from ingest_fn.context import Context, Ctx, KnownJob, Tenant
 from ingest_fn.results import archive, result_view
-from ingest_fn.views import callbacks_view, failure_view, job_view
+from ingest_fn.views import callbacks_view, failure_view, job_view, usage_view
 from shared.domain.errors import IllegalMove
 from shared.domain.job import Job
 from shared.domain.status import Status
@@ -67,7 +67,8 @@ def get_result(job: KnownJob, context: Ctx, images: Literal["base64", "url"] = "
     if job.status is not Status.FINISHED:
         return JSONResponse(head | {"error": failure_view(job.error)})
     result = result_view(job, context.platform.objects, as_links=images == "url")
-    return JSONResponse(head | {"partial": job.partial, "round": job.round, "usage": dict(job.usage), "result": result})
+    ended = {"partial": job.partial, "round": job.round, "usage": usage_view(job.usage)}
+    return JSONResponse(head | ended | {"result": result})
 
 
 @router.get("/jobs/{job_id}/result.md")

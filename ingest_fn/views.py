@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.domain.batch import Batch
 from shared.domain.callback import Callback, CallbackAttempt, Channel
+from shared.domain.costs import COST, CURRENCY
 from shared.domain.document import page_markdown
 from shared.domain.errors import Failure
 from shared.domain.job import Job, Progress
@@ -24,7 +25,7 @@ def job_view(job: Job, progress: Progress) -> dict[str, Any]:
         "pages": {"total": progress.total, "done": progress.done, "failed": progress.failed},
         "error": failure_view(job.error),
         "flags": {code: list(pages) for code, pages in job.flags.items()},
-        "usage": dict(job.usage),
+        "usage": usage_view(job.usage),
         "callback": _last_view(job, Channel.WEBHOOK),
         "outbox": _last_view(job, Channel.OUTBOX),
         "source": job.source.name,
@@ -39,6 +40,13 @@ def job_view(job: Job, progress: Progress) -> dict[str, Any]:
         "ended_at": job.ended_at.isoformat() if job.ended_at else None,
         "expires_at": job.expires_at.isoformat() if job.expires_at else None,
     }
+
+
+def usage_view(usage: Mapping[str, float]) -> dict[str, Any]:
+    """What was used, and its estimated price; null where nothing is priced, or the job has not ended."""
+    amounts = {name: amount for name, amount in usage.items() if name != COST}
+    cost = {"amount": usage[COST], "currency": CURRENCY} if COST in usage else None
+    return amounts | {COST: cost}
 
 
 def line_view(job: Job) -> dict[str, Any]:

@@ -5,7 +5,7 @@ the round ends once.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from shared.layout import image_object, page_object, result_json, result_markdow
 from shared.ports.bus import Bus
 from shared.ports.objects import ObjectStore, UnknownObject
 from shared.records import UnreadableRecord, from_json, to_json
+from shared.spending import used
 from shared.storing import create_all
 from shared.wiring import Platform
 
@@ -43,7 +44,8 @@ def assemble(job_id: JobId, platform: Platform) -> Job:
         result_json(job.id, job.round): to_json(whole(outcomes)),
     }
     create_all(objects, results)
-    result = summary(pages)
+    written = sum(map(len, results.values()))
+    result = replace(summary(pages), usage=used(job, pages, platform, written=written))
     ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
     tell_end(ended, platform, now=now)
     return ended
@@ -80,17 +82,14 @@ def summary(pages: Sequence[Page]) -> RoundResult:
     """What the job's record says of its pages; where all failed, the most frequent failure is the job's."""
     done = [page for page in pages if page.status is PageStatus.DONE]
     failures = [page.failure for page in pages if page.failure is not None and page.status is PageStatus.FAILED]
-    usage: Counter[str] = Counter(pages=len(done))
     flags: dict[str, list[int]] = {}
     for page in done:
-        usage.update(page.usage)
         for code in sorted({flag.code for flag in page.flags}):
             flags.setdefault(code, []).append(page.number)
     return RoundResult(
         progress=Progress(total=len(pages), done=len(done), failed=len(failures)),
         error=_most_frequent(failures),
         flags={code: tuple(numbers[:_MOST_FLAGGED]) for code, numbers in flags.items()},
-        usage=_rounded(usage),
     )
 
 
@@ -119,7 +118,3 @@ def _check_links(job: Job, read: PageRead, objects: ObjectStore) -> None:
 
 def _most_frequent(failures: Sequence[Failure]) -> Failure | None:
     return Counter(failures).most_common(1)[0][0] if failures else None
-
-
-def _rounded(usage: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(amount, 3) for name, amount in usage.items()}

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from shared.domain.budgets import Budgets, TenantBudget, parse_tenant_budgets
+from shared.domain.costs import LIST_PRICES, Prices
 from shared.domain.job import Limits
 from shared.domain.options import EngineSettings
 from shared.domain.secret import Secret
@@ -133,6 +135,7 @@ def _default_data() -> Path:
 
 _DEFAULT_DATA = "~/.local/share/pagemill"
 _NOTHING_ALLOWED = Allowed()
+_PRICE = _number(0, 10**6)
 _MOST_ENGINE_WORKERS = 64
 
 
@@ -218,6 +221,46 @@ class Settings:
     )
     traces_url: str | None = _setting(None, _base_url, "collector of OpenTelemetry spans: OTLP over HTTP, …/v1/traces")
     log_level: str = _setting("INFO", _one_of(*LOG_LEVELS), "least severity that is logged")
+    price_worker_hour: float | None = _setting(
+        None,
+        _PRICE,
+        f"USD an hour of one worker with its GPU; default: {LIST_PRICES.worker_hour} on google (list price of a Cloud"
+        " Run L4 with 4 vCPU and 16 GiB, November 2026), else 0; as of every price, 0: not priced",
+    )
+    price_function_hour: float | None = _setting(
+        None,
+        _PRICE,
+        f"USD an hour of one function's instance; default: {LIST_PRICES.function_hour} on google (list price of 1 vCPU"
+        " and 2 GiB, November 2026), else 0",
+    )
+    price_page: float | None = _setting(
+        None,
+        _PRICE,
+        f"USD of a page's requests; default: {LIST_PRICES.page:.6f} on google (list prices of 4 objects and 4 Firestore"
+        " writes, November 2026), else 0",
+    )
+    price_stored_gb_month: float | None = _setting(
+        None,
+        _PRICE,
+        f"USD a GB and month of source and results; default: {LIST_PRICES.stored_gb_month} on google (list price of"
+        " standard storage, November 2026), else 0",
+    )
+    budget_day: float | None = _setting(
+        None,
+        _number(0, 10**9),
+        "USD a day (UTC) of all tenants together; above it new jobs are refused",
+    )
+    budget_tenant_day: tuple[TenantBudget, ...] = _setting(
+        (), parse_tenant_budgets, "USD a day of each tenant, and of some by name: `5`, or `* 5 acme 20`"
+    )
+    budget_page_seconds: float = _setting(
+        2.0,
+        _number(0, 3600),
+        "engine's seconds that a budget holds for a page not read yet; 2 is an assumption, nobody published an L4's",
+    )
+    budget_pages: int = _setting(
+        32, _whole(1, 100_000), "pages that a budget holds for a document that was not opened yet"
+    )
 
     @property
     def engine_settings(self) -> EngineSettings:
@@ -232,6 +275,19 @@ class Settings:
     @property
     def vl_served_model(self) -> str:
         return self.vl_model or VL_MODELS[self.vl_pipeline]
+
+    @property
+    def prices(self) -> Prices:
+        """Machines of one's own have no list price."""
+        listed = LIST_PRICES if self.platform == "google" else Prices()
+        given = {each.name: getattr(self, f"price_{each.name}") for each in fields(Prices)}
+        return replace(listed, **{name: price for name, price in given.items() if price is not None})
+
+    @property
+    def budgets(self) -> Budgets:
+        page = self.prices.page_estimate(engine_seconds=self.budget_page_seconds)
+        tenants = {each.tenant: each.amount for each in self.budget_tenant_day}
+        return Budgets(everybody=self.budget_day, tenants=tenants, page=page, pages=self.budget_pages)
 
     @property
     def limits(self) -> Limits:
@@ -273,7 +329,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         problems.append("VL_SERVER_URL: the engine paddleocr-vl needs the address of vLLM")
     if problems:
         raise SettingsError(problems)
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.budgets.are_set and not settings.budgets.page:
+        raise SettingsError(["Budgets need a price: PAGEMILL_PRICE_WORKER_HOUR or PAGEMILL_PRICE_PAGE."])
+    return settings
 
 
 def explain(settings: Settings, environment: Mapping[str, str]) -> list[Explained]:

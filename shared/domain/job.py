@@ -92,7 +92,8 @@ class Job:
     `line` is its place in the list of its `batch`; `outbox` is the folder that its results are copied to.
     `prepare_tries` counts what may be the document's fault; `prepare_starts` names the latest try, and is never taken
     back. No try begins before `prepare_after`: one is under way until then, or failed and is to be made again then.
-    `usage` is of all rounds until now; `reserved` is what a budget holds for the job until it ends, in USD.
+    `usage` is of all rounds that ended, `prepared` what preparing it used; `reserved` is what a budget holds for the
+    job until it ends, in USD.
     `cache_key` names the document's entry in the cache, from its plan on; None where nothing of it may be kept or taken
     from there.
     """
@@ -126,6 +127,7 @@ class Job:
     error: Failure | None = None
     flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     usage: Mapping[str, float] = field(default_factory=dict)
+    prepared: Mapping[str, float] = field(default_factory=dict)
     reserved: float = 0.0
     callbacks: tuple[Callback, ...] = ()
     progress: Progress | None = None
@@ -224,12 +226,13 @@ class Job:
         found = replace(self, progress=counts, flags=result.flags, usage=result.usage)
         return replace(found, partial=partial, error=error)._moved(status, now=now)
 
-    def accounted(self, *, usage: Mapping[str, float] | None = None, reserved: float | None = None) -> "Job":
-        """Note what was used until now, or what the tenant's budget holds for it; one that is not live stays."""
-        if not self.is_live:
-            return self
-        usage, reserved = self.usage if usage is None else usage, self.reserved if reserved is None else reserved
-        return replace(self, usage=usage, reserved=reserved)
+    def used(self, usage: Mapping[str, float]) -> "Job":
+        """Note, in the change that ends it, what was used until then; one that is not live stays."""
+        return replace(self, usage=usage) if self.is_live else self
+
+    def reckoned(self, *, prepared: Mapping[str, float], reserved: float) -> "Job":
+        """Note what preparing it used, and what a budget holds for what is known of it now; a plan stands."""
+        return replace(self, prepared=prepared, reserved=reserved) if self.is_live and not self.is_planned else self
 
     def failed(self, failure: Failure, *, now: datetime) -> "Job":
         """End a job that never came to a plan. One that has a plan or has ended stays: somebody else prepared it."""

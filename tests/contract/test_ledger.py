@@ -91,7 +91,7 @@ def test_whatever_ends_a_job_counts_what_it_had_used_and_frees_what_it_held(stor
     job, _ = store.add(a_running_job(reserved=1.5), None)
     held = store.spending(TODAY, "acme").held
 
-    store.update(job.id, lambda each: end(each.accounted(usage=USED)))  # type: ignore[operator]  # one of the above
+    store.update(job.id, lambda each: end(each.used(USED)))  # type: ignore[operator]  # one of the above
 
     assert held == 1.5
     assert [line.cost for line in costs(store)] == [0.25]
@@ -103,7 +103,7 @@ def test_what_is_held_follows_the_plan_and_is_held_from_day_to_day(store: JobSto
     store.add(a_job("job2", reserved=0.25), None)
     store.add(a_job("job3", reserved=0.125, tenant="other"), None)
 
-    store.update(first.id, lambda each: each.accounted(reserved=1.0))
+    store.update(first.id, lambda each: each.reckoned(prepared={}, reserved=1.0))
 
     assert store.spending(TODAY, "acme").held == store.spending(TODAY + DAY, "acme").held == 1.25
     assert store.spending(TODAY, None).held == 1.375
