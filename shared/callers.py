@@ -22,11 +22,12 @@ _LARGEST_BODY = 65_536
 def verifier(settings: Settings) -> OidcVerifier | None:
     """Return what checks the tokens of those who post; None where an emulator posts, without tokens.
 
-    Raises SettingsError where anybody could post: nothing is left open by forgetting a setting.
+    Where Cloud Run checks, it checks the audience too, and ours may be left open. Raises SettingsError where anybody
+    could post: nothing is left open by forgetting a setting.
     """
-    audience, account = settings.push_audience, settings.push_account
-    if audience and account:
-        return OidcVerifier(audience=audience, account=account, signed=settings.push_checked_by == "us")
+    audience, account, signed = settings.push_audience, settings.push_account, settings.push_checked_by == "us"
+    if account and (audience or not signed):
+        return OidcVerifier(audience=audience, account=account, signed=signed)
     if audience or account or not emulator(PUBSUB):
         raise SettingsError(["Who posts here is known by PAGEMILL_PUSH_AUDIENCE and PAGEMILL_PUSH_ACCOUNT: set both."])
     return None

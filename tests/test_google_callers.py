@@ -95,6 +95,14 @@ def test_half_of_the_settings_is_none_on_an_emulator_either(
         verifier(replace(platform.settings, **{**OWN, missing: None}))  # type: ignore[arg-type]  # as above
 
 
+def test_only_where_cloud_run_checks_is_the_account_enough(platform: Platform) -> None:
+    account = replace(platform.settings, push_account=OWN["push_account"])
+
+    assert verifier(replace(account, push_checked_by="cloud-run")) is not None
+    with pytest.raises(SettingsError):
+        verifier(account)
+
+
 def test_a_strangers_push_is_refused_unread(platform: Platform) -> None:
     handled: list[Message] = []
     posted = Posted(PUSH, {"Authorization": "Bearer a.b.c"})

@@ -218,6 +218,16 @@ def test_where_cloud_run_checks_signatures_another_claim_is_refused(issuer: Issu
         issuer.verifier(signed=False).check(f"Bearer {without_signature(a_token(**changes))}")
 
 
+def test_an_audience_may_be_left_to_cloud_run_and_the_other_claims_may_not() -> None:
+    verifier = OidcVerifier(audience=None, account=ACCOUNT, signed=False)
+
+    verifier.check(f"Bearer {without_signature(a_token(aud='https://drop-hash-ez.a.run.example'))}")
+    with pytest.raises(Unauthorized):
+        verifier.check(f"Bearer {without_signature(a_token(email='stranger@project.iam.gserviceaccount.com'))}")
+    with pytest.raises(ValueError, match="anybody"):
+        OidcVerifier(audience=None, account=ACCOUNT)
+
+
 @pytest.mark.parametrize("token", ["x", "a.b", "..", "a.b.c", "e30.W10", "e30.bnVsbA"], ids=ascii)
 def test_where_cloud_run_checks_signatures_what_is_no_token_is_refused(issuer: Issuer, token: str) -> None:
     with pytest.raises(Unauthorized):

@@ -42,12 +42,15 @@ class OidcVerifier:
 
     `signed` False: where Cloud Run lets nobody in but who may invoke, it checks the signature itself and takes it off
     (cloud.google.com/run/docs/troubleshooting#signature-removed), so that only the claims are left to be checked. Where
-    it lets everybody in, anybody could write such a token.
+    it lets everybody in, anybody could write such a token. `audience` None: Cloud Run's check of that counts as well,
+    for who is called under an address that it can't know beforehand. Raises ValueError where nobody would check it.
     """
 
     def __init__(
-        self, *, audience: str, account: str, signed: bool = True, certificates: Certificates | None = None
+        self, *, audience: str | None, account: str, signed: bool = True, certificates: Certificates | None = None
     ) -> None:
+        if signed and audience is None:
+            raise ValueError("a token for anybody's audience")
         self._audience, self._account, self._signed = audience, account, signed
         self._certificates = certificates or Certificates()
 
@@ -66,7 +69,7 @@ class OidcVerifier:
         if self._signed or not token.endswith(_REMOVED):
             return self._verified(token)
         claims = _unsigned(token)
-        if claims.get("aud") != self._audience:
+        if self._audience is not None and claims.get("aud") != self._audience:
             raise Unauthorized("another audience")
         issued, expires, now = claims.get("iat"), claims.get("exp"), time.time()
         if not isinstance(issued, int) or not isinstance(expires, int):
