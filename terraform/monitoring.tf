@@ -1,0 +1,148 @@
+# What somebody is told of. Each alert names the page of docs/operate/ that says what to do then.
+locals {
+  channels = google_monitoring_notification_channel.email[*].id
+
+  # How many workers there are, as PromQL. What isn't there reports nothing, and counts as none.
+  workers = {
+    pool = "sum(run_googleapis_com:container_instance_count{monitored_resource=\"cloud_run_worker_pool\",worker_pool_name=\"${var.name}-worker\"})"
+    vms  = "sum(compute_googleapis_com:instance_group_size{monitored_resource=\"instance_group\",instance_group_name=\"${var.name}-worker\"})"
+  }[var.worker_backend]
+  cost_of_a_day = "sum_over_time(${local.workers}[1d:5m]) * 5 / 60 * ${var.price_per_gpu_hour}"
+
+  gpu_busy = "metric.type = \"run.googleapis.com/container/gpu/utilizations\" AND resource.type = \"cloud_run_worker_pool\" AND resource.labels.worker_pool_name = \"${var.name}-worker\""
+
+  subscription_alerts = {
+    oldest = {
+      title     = "a message has waited for ${var.alert_backlog_minutes} minutes"
+      page      = "stuck-jobs.md"
+      metric    = "oldest_unacked_message_age"
+      threshold = 60 * var.alert_backlog_minutes
+      topics    = sort(keys(local.topics))
+    }
+    dead = {
+      title     = "there are dead letters"
+      page      = "dead-letters.md"
+      metric    = "num_undelivered_messages"
+      threshold = 0
+      topics    = ["dead-letters"]
+    }
+  }
+}
+
+resource "google_monitoring_alert_policy" "subscription" {
+  for_each              = local.subscription_alerts
+  display_name          = "${var.name}: ${each.value.title}"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  dynamic "conditions" {
+    for_each = each.value.topics
+    content {
+      display_name = conditions.value
+      condition_threshold {
+        filter          = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${var.name}-${conditions.value}\" AND metric.type = \"pubsub.googleapis.com/subscription/${each.value.metric}\""
+        comparison      = "COMPARISON_GT"
+        threshold_value = each.value.threshold
+        duration        = "300s"
+        aggregations {
+          alignment_period   = "60s"
+          per_series_aligner = "ALIGN_MAX"
+        }
+      }
+    }
+  }
+  documentation {
+    content   = "docs/operate/${each.value.page}"
+    mime_type = "text/markdown"
+  }
+  depends_on = [google_project_service.api]
+}
+
+# The worker's log says "page failed" with the page's code, and nothing of what is on it.
+resource "google_logging_metric" "failed_pages" {
+  name        = "${var.name}/failed-pages"
+  description = "Pages that ended as failed, by code."
+  filter      = "jsonPayload.message = \"page failed\" AND jsonPayload.logger = \"gpu_worker.commit\""
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    labels {
+      key = "code"
+    }
+  }
+  label_extractors = { code = "EXTRACT(jsonPayload.code)" }
+  depends_on       = [google_project_service.api]
+}
+
+resource "google_monitoring_alert_policy" "failed_pages" {
+  display_name          = "${var.name}: more than ${var.alert_failed_pages} pages failed in an hour"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  conditions {
+    display_name = "failed pages"
+    condition_threshold {
+      filter          = "metric.type = \"logging.googleapis.com/user/${google_logging_metric.failed_pages.name}\" AND resource.type = \"${var.worker_backend == "pool" ? "cloud_run_worker_pool" : "gce_instance"}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = var.alert_failed_pages
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "3600s"
+        per_series_aligner   = "ALIGN_SUM"
+        cross_series_reducer = "REDUCE_SUM"
+      }
+    }
+  }
+  documentation {
+    content   = "docs/operate/stuck-jobs.md"
+    mime_type = "text/markdown"
+  }
+}
+
+resource "google_monitoring_alert_policy" "cost" {
+  display_name          = "${var.name}: workers cost more than ${var.alert_cost_a_day} in a day"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  conditions {
+    display_name = "cost of the last 24 hours"
+    condition_prometheus_query_language {
+      query               = "${local.cost_of_a_day} > ${var.alert_cost_a_day}"
+      duration            = "0s"
+      evaluation_interval = "300s"
+    }
+  }
+  documentation {
+    content   = "docs/operate/costs.md"
+    mime_type = "text/markdown"
+  }
+  depends_on = [google_project_service.api]
+}
+
+# VMs tell nobody how busy their GPU is, unless an agent is installed; the pool does.
+resource "google_monitoring_alert_policy" "idle_gpu" {
+  count                 = var.worker_backend == "pool" ? 1 : 0
+  display_name          = "${var.name}: GPUs are paid for and idle"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  conditions {
+    display_name = "busy less than ${var.alert_gpu_busy_share} of the time"
+    condition_threshold {
+      filter          = local.gpu_busy
+      comparison      = "COMPARISON_LT"
+      threshold_value = var.alert_gpu_busy_share
+      duration        = "1800s"
+      aggregations {
+        alignment_period     = "300s"
+        per_series_aligner   = "ALIGN_PERCENTILE_50"
+        cross_series_reducer = "REDUCE_MEAN"
+      }
+    }
+  }
+  documentation {
+    content   = "docs/operate/costs.md"
+    mime_type = "text/markdown"
+  }
+  depends_on = [google_project_service.api]
+}
