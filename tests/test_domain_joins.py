@@ -331,6 +331,22 @@ def test_a_cell_that_reaches_below_its_page_does_not_push_the_next_pages_cells_a
     assert source.count("<table>") == 1
 
 
+ATTRIBUTES = st.sampled_from(
+    ["", " rowspan=2", ' colspan="3"', ' rowspan="2" colspan="2"', ' colspan="0"', ' colspan="2" colspan="4"']
+)
+PLAIN_CELLS = st.tuples(ATTRIBUTES, st.text("ab &;<>lt#60\n", max_size=6).map(html.escape) | st.just("&amp;lt; &#60"))
+PLAIN_ROWS = st.lists(st.lists(PLAIN_CELLS, min_size=1, max_size=3), min_size=1, max_size=3)
+
+
+@settings(deadline=None)
+@given(rows=PLAIN_ROWS)
+def test_a_plain_table_is_read_as_the_parser_would_read_it(rows: list[list[tuple[str, str]]]) -> None:
+    cells = ["".join(f"<td{attributes}>{content}</td>" for attributes, content in row) for row in rows]
+    plain = "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+    assert read_table(plain) == read_table(plain.replace("<table>", "<table class=parsed>"))
+
+
 def test_the_result_tells_every_join_and_keeps_the_pages_as_they_were() -> None:
     outcomes = pages(page(text(OPEN)), page(text(REST)), page(grid(HEAD, ONE)), page(grid(HEAD, TWO)))
 

@@ -35,8 +35,8 @@ def line_count(block: Block) -> int:
 
 
 def text_height(block: Block, read: PageRead) -> float:
-    """The height of one line."""
-    return block.bbox.height / line_count(block) / max(1, read.width)
+    """The height of one line's letters: between lines there is leading as well."""
+    return block.bbox.height / (1 + _LINE_PITCH * (line_count(block) - 1)) / max(1, read.width)
 
 
 def is_spaceless(character: str) -> bool:
