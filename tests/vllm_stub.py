@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 from tests.vllm_server import Listener
 
 _HOST = "127.0.0.1"
+_BACK_SECONDS = 10.0
 _ROOT = Path(__file__).parents[1]
 
 
@@ -54,7 +56,7 @@ class Stub:
         return self._ask("GET", "/last")
 
     def _ask(self, method: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._address, timeout=10)
+        connection = self._connected()
         try:
             connection.request(method, path, body=json.dumps(fields or {}))
             answer = connection.getresponse()
@@ -64,6 +66,19 @@ class Stub:
             return said
         finally:
             connection.close()
+
+    def _connected(self) -> http.client.HTTPConnection:
+        """Wait until it is back, where it is away."""
+        until = time.monotonic() + _BACK_SECONDS
+        while True:
+            connection = http.client.HTTPConnection(self._address, timeout=10)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                assert time.monotonic() < until, "the stub is away"
+                time.sleep(0.02)
+            else:
+                return connection
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Circuit:
         self._probe = probe
         self._opened = opened
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._stopping = threading.Event()
         self._failures = 0
         self._failing_since = 0.0
@@ -42,14 +43,20 @@ class Circuit:
         self._failures = 0
 
     def failed(self, why: str, *, asked_at: float) -> None:
-        """`asked_at` is when the failed question was sent, on the monotonic clock: a hang is one failure, and long."""
+        """Look at the server after some in a row: they may be one block's. `asked_at` is when the question was sent, on
+        the monotonic clock: a hang is one failure, and long.
+        """
         with self._lock:
             self._failing_since = min(self._failing_since, asked_at) if self._failures else asked_at
             self._failures += 1
             is_over = self._failures >= FAILURES_IN_A_ROW
             if not is_over or time.monotonic() - self._failing_since < FAILING_SECONDS:
                 return
-        self.open(why)
+        if self._looking.acquire(blocking=False):
+            try:
+                self._look(why)
+            finally:
+                self._looking.release()
 
     def open(self, why: str) -> None:
         with self._lock:
@@ -68,6 +75,14 @@ class Circuit:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def _look(self, why: str) -> None:
+        try:
+            self._probe()
+        except EngineUnavailable as error:
+            self.open(f"{why}; {error}")
+        else:
+            self._failures = 0
 
     def _probe_until_well(self) -> None:
         pause = _FIRST_PAUSE
