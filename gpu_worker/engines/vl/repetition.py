@@ -62,20 +62,25 @@ def _run_at(text: str, at: int) -> Run | None:
     if again < 0:
         return None
     period = again - at
-    start, end = _reach_back(text, at, period), _reach_on(text, at, period)
+    whole = _whole_pieces(text, at, period)
+    if whole + _STEP // period < _LEAST_TIMES - 1:  # what may stand before the anchor, since the last one missed it
+        return None
+    start, end = _reach_back(text, at, period), _reach_on(text, at + whole * period, period)
     times = (end - start) // period
     return Run(start=start, end=end, period=period, times=times) if times >= _LEAST_TIMES else None
 
 
-def _reach_on(text: str, at: int, period: int) -> int:
-    """Where text[i] stops being text[i - period]: whole pieces first, which is fast, then what begins another."""
-    piece, end = text[at : at + period], at + period
-    while text.startswith(piece, end):
-        end += period
-    begun = 0
-    while end + begun < len(text) and begun < period and text[end + begun] == piece[begun]:
-        begun += 1
-    return end + begun
+def _whole_pieces(text: str, at: int, period: int) -> int:
+    piece, count = text[at : at + period], 1
+    while text.startswith(piece, at + count * period):
+        count += 1
+    return count
+
+
+def _reach_on(text: str, end: int, period: int) -> int:
+    while end < len(text) and text[end] == text[end - period]:
+        end += 1
+    return end
 
 
 def _reach_back(text: str, at: int, period: int) -> int:
