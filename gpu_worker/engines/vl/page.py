@@ -101,11 +101,6 @@ def _block(place: int, cut: Cut, told: Told | None, sheet: Sheet) -> tuple[Block
         return block, (Flag(code=FlagCode.UNREAD_BLOCK), *told.flags)
     raw, confidence = told.answer.text, told.answer.confidence
     content = without_tokens(shown(raw, block.label, table_html), cut.figures)
-    lost = (
-        Flag(code=FlagCode.DROPPED_FIGURE, value=_id(figure))
-        for token, figure in cut.figures.items()
-        if token not in raw
-    )
     read = Block(
         id=block.id,
         label=block.label,
@@ -114,7 +109,14 @@ def _block(place: int, cut: Cut, told: Told | None, sheet: Sheet) -> tuple[Block
         raw=raw,
         confidence=None if confidence is None else round(confidence, 4),
     )
-    return read, (*told.flags, *lost)
+    return read, tuple(_naming(flag, cut) for flag in told.flags)
+
+
+def _naming(flag: Flag, cut: Cut) -> Flag:
+    """A figure that a table's answer lacks is known by its token to the model, and by its block to a reader."""
+    if flag.code is not FlagCode.DROPPED_FIGURE:
+        return flag
+    return Flag(code=flag.code, value=_id(cut.figures[flag.value]))
 
 
 def _id(place: int) -> str:
