@@ -32,8 +32,11 @@ def heading(content: str, *, height: int = 30, label: Label = Label.HEADING, lev
 
 
 def grid(*rows: Sequence[str], box: Box = COLUMN) -> Block:
-    html = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return Block(id="", label=Label.TABLE, bbox=box, content=f"<table>{html}</table>")
+    return raw_table("".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows), box)
+
+
+def raw_table(rows: str, box: Box = COLUMN) -> Block:
+    return Block(id="", label=Label.TABLE, bbox=box, content=f"<table>{rows}</table>")
 
 
 def page(*blocks: Block, scale: int = 1) -> PageRead:

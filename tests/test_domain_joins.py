@@ -31,6 +31,7 @@ from tests.joining import (
     other,
     page,
     pages,
+    raw_table,
     text,
 )
 
@@ -289,10 +290,6 @@ def test_a_table_does_not_go_on_past_a_new_caption_title_or_text(between: Block)
 )
 def test_tables_that_do_not_fit_stay_two(second: Block) -> None:
     assert joins(page(grid(HEAD, ONE, TWO)), page(second)) == ()
-
-
-def raw_table(content: str) -> Block:
-    return Block(id="", label=Label.TABLE, bbox=COLUMN, content=f"<table>{content}</table>")
 
 
 GROUPED = (
