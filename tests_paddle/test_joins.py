@@ -1,4 +1,4 @@
-"""Beside the library's own joins over page breaks: where it is right ours say the same; where it is wrong, it is named."""
+"""Beside the library's joins over page breaks: where it is right ours say the same, where it is wrong it is named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
