@@ -5,19 +5,24 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from gpu_worker.engines import engine
+from gpu_worker.memory import used_mb
+from gpu_worker.probes import Probes, Pulse
+from gpu_worker.recycling import Recycling
 from gpu_worker.worker import Worker
 from shared.config import Settings
+from shared.metrics import Metrics
 from shared.wiring import opened, started_sandbox
 
 log = logging.getLogger(__name__)
 
 _PAGES_SECONDS, _EXIT_SECONDS = 6.0, 9.0
 """For the pages in hand, and for all of it: Cloud Run kills 10 s after SIGTERM. What is in hand then costs a lease."""
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.1
 
 
 class _Stop:
@@ -30,22 +35,46 @@ class _Stop:
 
 
 def work(settings: Settings, *, ready: Callable[[], None]) -> None:
-    """Work until asked to stop; `ready` is called once pages are taken. Raises Unavailable where nothing can begin."""
+    """Work until asked to stop, or until the limit of memory is passed and what was in hand is read.
+
+    `ready` is called once pages are taken, or would be if the engine were there. Returns in both cases: who starts
+    workers starts a new one. Raises Unavailable where nothing can begin, OSError where the port of the probes is taken.
+    """
     stop = _Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     family = opened(settings, base_url=settings.public_url or f"http://{settings.host}:{settings.port}")
     renderer = started_sandbox(settings)
     worker = Worker(family.platform, renderer, engine(settings))
-    worker.start()
-    ready()
-    while not stop.asked:
-        time.sleep(_LOOK_SECONDS)
-    _exit_within(_EXIT_SECONDS)
-    worker.stop(grace=_PAGES_SECONDS)
+    with _probed(settings, worker, family.platform.metrics) as pulse:
+        worker.start()
+        ready()
+        _wait(stop, worker, Recycling(settings.worker_memory_mb, used_mb), pulse)
+        _exit_within(_EXIT_SECONDS)
+        worker.stop(grace=_PAGES_SECONDS)
     family.platform.bus.close()
     renderer.close()
     family.close()
+
+
+def _wait(stop: _Stop, worker: Worker, recycling: Recycling, pulse: Pulse) -> None:
+    """Return when it is time to end."""
+    while not stop.asked and not worker.has_finished:
+        pulse.beat()
+        time.sleep(_LOOK_SECONDS)
+        if recycling.is_due(has_worked=worker.ranges_done > 0):
+            worker.finish()
+
+
+@contextmanager
+def _probed(settings: Settings, worker: Worker, metrics: Metrics) -> Iterator[Pulse]:
+    """Answer probes where the settings name a port for them."""
+    if settings.worker_port is None:
+        yield Pulse()
+        return
+    with Probes(settings.host, settings.worker_port, worker, metrics) as probes:
+        log.info("probes are answered", extra={"host": settings.host, "port": probes.port})
+        yield probes.pulse
 
 
 def _exit_within(seconds: float) -> None:

@@ -104,16 +104,25 @@ class Worker:
         if all(have_ended):  # a page that is still being rendered needs a finisher, to be handed back
             self._reading.finishers.shutdown(wait=False)
 
+    @property
+    def pages_in_hand(self) -> int:
+        return self._slots.in_hand
+
+    @property
+    def seconds_without_progress(self) -> float:
+        """For how long none of the pages in hand came to its end; 0 where there are none."""
+        return self._slots.idle_seconds
+
     def state(self) -> Mapping[str, str | int | float | bool]:
-        """Return what an operator asks first, and for how many seconds nothing moved of the pages in hand."""
+        """Return what an operator asks first."""
         why_not = self._why_not()
         return {
             "engine": self._engine.settings.name,
             "pulling": not why_not,
             "why_not": why_not,
             "ranges_in_hand": self._feed.ranges_in_hand,
-            "pages_in_hand": self._slots.in_hand,
-            "seconds_without_progress": round(self._slots.idle_seconds, 1),
+            "pages_in_hand": self.pages_in_hand,
+            "seconds_without_progress": round(self.seconds_without_progress, 1),
         }
 
     def _why_not(self) -> str:

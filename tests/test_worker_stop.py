@@ -12,18 +12,21 @@ from pathlib import Path
 
 from gpu_worker.claims import LIFE, Claims
 from gpu_worker.worker import Worker
+from shared.adapters.embedded.clock import SystemClock
 from shared.domain.job import Job, JobId
 from shared.domain.messages import Topic
 from shared.domain.options import Lane
 from shared.pdf.sandbox import Sandbox
 from tests.clocks import ManualClock
-from tests.engines import ScriptedEngine
+from tests.engines import HeldEngine, ScriptedEngine
 from tests.outages import away
 from tests.pipeline import Pipeline, pipeline, sized_pdf
 from tests.serving import environment
+from tests.working import GRACE, pages, submit
 
 DOCUMENTS = [Topic.DOCUMENTS]
 CLOUD_RUN_KILLS_AFTER = 10.0
+PAGES_GRACE = 6.0
 
 
 class HangingEngine(ScriptedEngine):
@@ -135,3 +138,29 @@ def a_job_of_many_ranges(pipe: Pipeline) -> Job:
     pipe.drain(topics=DOCUMENTS)
     assert len(pipe.store.ranges(job_id)) == 12
     return pipe.job(job_id)
+
+
+def test_a_hundred_pages_in_hand_are_handed_back_within_the_grace_though_each_takes_a_round_trip(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    stopping = threading.Event()
+
+    def slow(*_: object) -> bool:
+        if stopping.is_set():
+            time.sleep(0.1)
+        return False
+
+    with pipeline(tmp_path / "data", SystemClock(), sandbox) as pipe:
+        jobs = [*submit(pipe, [200] * 120, lane=Lane.BULK), *submit(pipe, *[[200]] * 20, lane=Lane.EXPRESS)]
+        engine = HeldEngine(capacity=96)
+        worker = Worker(away(pipe.platform, update_page=slow, update_range=slow), sandbox, engine)
+        worker.start()
+        engine.wait_for(90)
+
+        stopping.set()
+        asked = time.monotonic()
+        worker.stop(grace=GRACE)
+
+        assert time.monotonic() - asked < PAGES_GRACE
+        assert {(page.status, page.tries) for page in pages(pipe, *jobs)} == {("pending", 0)}
+        assert {each.claimed_by for job_id in jobs for each in pipe.store.ranges(job_id)} == {None}
