@@ -16,9 +16,11 @@ from gpu_worker.claims import Claims
 from gpu_worker.liveness import Liveness
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
+from shared.cache.keys import page_key
+from shared.cache.pages import keep_page, take_page
 from shared.domain.errors import EngineDied, EngineUnavailable, PageError, PageKilledWorker, PagemillError, Unavailable
 from shared.domain.job import Job
-from shared.domain.options import Lane
+from shared.domain.options import Lane, recipe
 from shared.domain.page import Page, PageImage, PageRead, PageStatus
 from shared.layout import image_object, page_image, page_object
 from shared.pdf.sandbox import Document, RenderedPage, Sandbox
@@ -90,12 +92,33 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[
                 fail(job, page, error, reading)
                 return _settled()
         undo.callback(rendered.close)
+        with _blameless(job, page, reading):
+            page = _keyed(job, page, rendered.image, reading)
+            if _was_kept(job, page, reading):
+                return _settled()
         read = reading.engine.submit(rendered.image, job.options, lane)
         slot.handed_over()
         finished = reading.finishers.submit(copy_context().run, _finish, job, page, rendered, read, reading)
         undo.pop_all()
         finished.add_done_callback(lambda _: slot.give_back())
         return finished
+
+
+def _keyed(job: Job, page: Page, image: PageImage, reading: Reading) -> Page:
+    """Name the entry of the cache that the page may come from or be kept as, if it may."""
+    if job.cache_key is None or reading.platform.settings.cache_days <= 0:
+        return page
+    return replace(page, cache_key=page_key(image, recipe(reading.engine.settings, job.options)))
+
+
+def _was_kept(job: Job, page: Page, reading: Reading) -> bool:
+    """Whether the page was read before, and is committed from the cache by now."""
+    if page.cache_key is None or not reading.liveness.is_live(job.id):
+        return False
+    read = take_page(job, page.number, page.cache_key, reading.platform)
+    if read is not None:
+        _record(job, page, read, reading)
+    return read is not None
 
 
 def _rendered(job: Job, page: Page, document: Document, reading: Reading) -> RenderedPage:
@@ -163,13 +186,15 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
     name = page_object(job.id, page.number)
     if not objects.create(name, to_json(read)):
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands
-    _record(job, page, read, reading)
+    keep_page(job, _record(job, page, read, reading), read, reading.platform)
 
 
-def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> None:
+def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> Page:
     reading.platform.metrics.pages_ended.labels(PageStatus.DONE).inc()
-    reading.platform.store.update_page(
-        job.id, page.number, lambda each: each.done(read, round_=page.round, now=reading.now())
+    return reading.platform.store.update_page(
+        job.id,
+        page.number,
+        lambda each: each.done(read, round_=page.round, now=reading.now(), cache_key=page.cache_key),
     )
 
 

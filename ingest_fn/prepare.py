@@ -1,4 +1,6 @@
-"""Prepare a document: fetch it under guard, open it in the sandbox, cut it into page ranges. No GPU wakes for this."""
+"""Prepare a document: fetch it under guard, open it in the sandbox, take what is known of it from the cache, cut the
+rest into page ranges. No GPU wakes for this.
+"""
 
 import logging
 import tempfile
@@ -7,10 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from io import SEEK_END
 from typing import BinaryIO, cast
 
+from ingest_fn.plan import Chosen, plan
 from ingest_fn.sources import open_source
 from shared.assemble import tell_end
+from shared.cache.keys import document_key, may_be_cached
+from shared.domain.costs import preparing_usage
 from shared.domain.errors import (
     GaveUp,
     IllegalMove,
@@ -22,13 +28,14 @@ from shared.domain.errors import (
 )
 from shared.domain.job import Job, JobId, SourceKind
 from shared.domain.messages import PAGES, PrepareDocument, ReadRange
-from shared.domain.options import Lane, recipe
-from shared.domain.page import Page, PageRange, cut, select
+from shared.domain.options import recipe
+from shared.domain.page import PageRange, select
 from shared.domain.sweep import unclaimed
 from shared.layout import UPLOADS
 from shared.net.fetch import FetchLimits, fetch
 from shared.net.guard import Guard
 from shared.pdf.sandbox import Document, Sandbox
+from shared.spending import used
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
@@ -124,7 +131,7 @@ def _plan_or_fail(job: Job, preparing: Preparing) -> None:
     try:
         if tries_left < 0:
             raise GaveUp(f"{job.prepare_tries} tries")
-        _plan(job, _selected(job, preparing), preparing)
+        plan(job, _selected(job, preparing), preparing.platform)
     except Unavailable:
         # Ours is the fault, not the document's: its try is taken back, and only its deadline ends the trying.
         _hand_back(job.id, job.prepare_starts, preparing)
@@ -151,39 +158,29 @@ def _put_off(job: Job, error: PagemillError, preparing: Preparing) -> None:
 def _fail(job: Job, error: PagemillError, preparing: Preparing) -> None:
     log.info("job failed", extra={"job_id": job.id, "code": error.code})
     failure, now = error.failure, preparing.now()
-    failed = preparing.platform.store.update(job.id, lambda each: each.failed(failure, now=now))
+    prepared = preparing_usage(job.prepared, seconds=(now - job.updated_at).total_seconds())
+    usage = used(replace(job, prepared=prepared), (), preparing.platform)
+    failed = preparing.platform.store.update(job.id, lambda each: each.used(usage).failed(failure, now=now))
     tell_end(failed, preparing.platform, now=now)
 
 
-def _plan(job: Job, numbers: tuple[int, ...], preparing: Preparing) -> None:
-    """Store the plan, then the fact that there is one, and tell the workers.
-
-    Where two prepare the same job, the first plan stands; a range that is only in the second is nobody's.
-    """
-    platform = preparing.platform
-    lane = job.priority if len(numbers) <= job.limits.express_pages else Lane.BULK
-    wanted = recipe(platform.settings.engine_settings, job.options)
-    ranges = cut(numbers, size=job.limits.pages_a_range, round_=job.round, lane=lane, recipe=wanted)
-    pages = [Page(number=number, round=job.round) for number in numbers]
-    platform.store.plan(job.id, pages, ranges)
-    planned = platform.store.update(
-        job.id, lambda each: each.planned(page_count=len(numbers), lane=lane, now=preparing.now())
-    )
-    if planned.is_live:
-        for each in ranges:
-            platform.bus.publish(PAGES[each.lane], ReadRange(job_id=job.id, range_id=each.id))
-
-
-def _selected(job: Job, preparing: Preparing) -> tuple[int, ...]:
-    """Return the page numbers to read, the source being stored by then. The first source that was stored stands."""
+def _selected(job: Job, preparing: Preparing) -> Chosen:
+    """Return what is to be read, the source being stored by then. The first source that was stored stands."""
     objects = preparing.platform.objects
     if job.is_first_try or not objects.exists(job.source_object):
         with _obtained(job, preparing) as file, preparing.sandbox.open(file, password=_password(job, preparing)) as it:
             numbers = _numbers(job, it)
             if _store(job, it, file, preparing):
-                return numbers
+                return _chosen(job, numbers, file, preparing)
     with objects.open(job.source_object) as file, preparing.sandbox.open(file) as it:
-        return _numbers(job, it)
+        return _chosen(job, _numbers(job, it), file, preparing)
+
+
+def _chosen(job: Job, numbers: tuple[int, ...], source: BinaryIO, preparing: Preparing) -> Chosen:
+    settings = preparing.platform.settings
+    wanted = recipe(settings.engine_settings, job.options)
+    key = document_key(source, numbers, wanted) if may_be_cached(job, settings) else None
+    return Chosen(numbers=numbers, recipe=wanted, cache_key=key, source_bytes=source.seek(0, SEEK_END))
 
 
 def _numbers(job: Job, document: Document) -> tuple[int, ...]:

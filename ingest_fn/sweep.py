@@ -8,6 +8,7 @@ from ingest_fn.prepare import publish_range
 from ingest_fn.rounds import reopen
 from ingest_fn.uploads import erase_upload
 from shared.assemble import assemble, tell_end
+from shared.cache.erase import entries_of, erase_entries, note_entries
 from shared.domain.errors import Failure
 from shared.domain.job import Job
 from shared.domain.messages import PrepareDocument, RoundEnded, Topic
@@ -71,7 +72,7 @@ def _act(job: Job, action: Action, platform: Platform) -> None:
         case Deliver(round=round_):
             platform.bus.publish(Topic.OUTCOMES, RoundEnded(job_id=job.id, round=round_))
         case Expire():
-            platform.store.update(job.id, lambda each: each.erased(now=platform.clock.now()))
+            platform.store.update(job.id, lambda each: each.expired(now=platform.clock.now()))
         case Erase(final=final):
             _erase(job, platform, final=final)
 
@@ -96,8 +97,12 @@ def _give_up(job: Job, failure: Failure, platform: Platform) -> None:
 
 def _erase(job: Job, platform: Platform, *, final: bool) -> None:
     """Objects first: while the record stands, an erasing that was cut short is done again."""
+    entries = entries_of(job, platform)
+    erase_entries(entries, platform)
     platform.objects.erase(job.prefix)
     erase_upload(job, platform)
+    if not final:
+        note_entries(job, entries, platform)
     platform.store.forget(job.id, tombstone=not final)
     if not final:
         platform.store.update(job.id, Job.buried)

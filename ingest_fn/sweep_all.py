@@ -1,4 +1,4 @@
-"""One sweep over everything that can be overdue: jobs, batches, uploads that nobody took."""
+"""One sweep over everything that can be overdue: jobs, batches, uploads that nobody took, the cache."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ from ingest_fn.inbox import Dropping
 from ingest_fn.sweep import sweep
 from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
+from shared.cache.erase import sweep_cache
 from shared.consume import survived
 from shared.parallel import at_once
 
@@ -20,6 +21,7 @@ def sweep_all(dropping: Dropping) -> bool:
         "sweep": lambda: sweep(platform),
         "sweep-batches": lambda: sweep_batches(dropping),
         "sweep-uploads": lambda: sweep_uploads(platform),
+        "sweep-cache": lambda: sweep_cache(platform),
     }
 
     def survives(name: str) -> bool:

@@ -10,6 +10,7 @@ from ingest_fn.sweep_batches import sweep_batches
 from ingest_fn.uploads import sweep_uploads
 from notifier.deliver import deliver
 from notifier.parts import delivering
+from shared.cache.erase import sweep_cache
 from shared.config import Settings
 from shared.consume import Consumer, Periodic
 from shared.domain.messages import Message, PrepareDocument, RoundEnded, Topic
@@ -20,6 +21,8 @@ _PREPARING = 8
 _DELIVERING = 8
 _SWEEP_SECONDS = 1.0
 _SWEEP_UPLOADS_SECONDS = 3600.0
+_SWEEP_CACHE_SECONDS = 10.0
+"""Each looks into one part of 256, so into all within some hours."""
 _GRACE_SECONDS = 10.0
 
 
@@ -51,6 +54,7 @@ class System:
             Periodic("sweep", lambda: sweep(platform), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic("sweep-batches", lambda: sweep_batches(dropping), seconds=_SWEEP_SECONDS, metrics=metrics),
             Periodic("sweep-uploads", lambda: sweep_uploads(platform), seconds=_SWEEP_UPLOADS_SECONDS, metrics=metrics),
+            Periodic("sweep-cache", lambda: sweep_cache(platform), seconds=_SWEEP_CACHE_SECONDS, metrics=metrics),
         ]
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from shared.cache.documents import keep_document
 from shared.domain.document import PageOutcome, document_markdown, image_names, whole
 from shared.domain.errors import Failure, GaveUp
 from shared.domain.job import Job, JobId, Progress, RoundResult
@@ -48,6 +49,7 @@ def assemble(job_id: JobId, platform: Platform) -> Job:
     result = replace(summary(pages), usage=used(job, pages, platform, written=written))
     ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
     tell_end(ended, platform, now=now)
+    keep_document(ended, pages, platform)
     return ended
 
 

@@ -23,12 +23,35 @@ def image_name(data: bytes, *, suffix: str) -> str:
     return f"images/{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
 
 
+def cached_page(tenant: str, key: str) -> str:
+    """The prefix of one entry; `key` is "{recipe}/{digest}"."""
+    return f"{cache_part(_digest(key))}{tenant}/pages/{key}/"
+
+
+def cached_document(tenant: str, key: str) -> str:
+    return f"{cache_part(_digest(key))}{tenant}/documents/{key}/"
+
+
+def cache_part(digest: str) -> str:
+    """The cache lies in 256 parts, by the first two hex digits, so that a sweep can look into one at a time."""
+    return f"cache/{digest[:2]}/"
+
+
+def erased_entries(job_id: JobId) -> str:
+    """Names the cache entries of an erased job, until its tombstone goes."""
+    return f"jobs/{job_id}/erased-entries.json"
+
+
 def result_markdown(job_id: JobId, round_: int) -> str:
     return f"jobs/{job_id}/results/{round_}/result.md"
 
 
 def result_json(job_id: JobId, round_: int) -> str:
     return f"jobs/{job_id}/results/{round_}/result.json"
+
+
+def _digest(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 UPLOADS = "uploads/"

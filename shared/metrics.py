@@ -14,6 +14,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self.jobs_accepted = self._counter("jobs_accepted", "Jobs stored here, by kind of source.", "source")
+        self.jobs_over_budget = self._counter("jobs_over_budget", "Jobs refused, by whose budget it was.", "whose")
         self.jobs_ended = self._counter("jobs_ended", "Rounds that ended here, by status.", "status")
         self.pages_ended = self._counter("pages_ended", "Pages that ended here, by status.", "status")
         self.page_seconds = self._histogram("page_seconds", "From a page's slot to its commit.", "engine")
@@ -24,6 +25,10 @@ class Metrics:
         self.callbacks = self._counter("callbacks", "Attempts to deliver a callback, by verdict.", "verdict")
         self.callback_seconds = self._histogram("callback_seconds", "One attempt to deliver a callback.")
         self.announcements_lost = self._counter("announcements_lost", "Jobs stored that the bus could not be told of.")
+        self.cache_lookups = self._counter(
+            "cache_lookups", "Entries asked for, by kind and outcome.", "kind", "outcome"
+        )
+        self.cache_entries_lost = self._counter("cache_entries_lost", "Readings that could not be kept.", "kind")
         self.sweeps_failed = self._counter("sweeps_failed", "Overdue jobs that could not be healed in one sweep.")
         self.engine_ready = self._gauge("engine_ready", "1 while the worker's engine is there, else 0.")
         self.pages_in_hand = self._gauge("pages_in_hand", "Pages that have a slot in this worker.")

@@ -67,9 +67,10 @@ class Served:
 
 
 def environment(data: Path, **settings: str) -> dict[str, str]:
-    """The test process's environment without settings of ours but these."""
+    """The test process's environment without settings of ours but these. Nothing is cached unless they say so."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PAGEMILL_")}
     ours = {"DATA": str(data), "ENGINE": "null", "PORT": "0", "FETCH_ALLOW": "127.0.0.1", "CALLBACK_ALLOW_HTTP": "true"}
+    ours["CACHE_DAYS"] = "0"
     return clean | {f"PAGEMILL_{name}": value for name, value in (ours | settings).items()}
 
 

@@ -123,6 +123,7 @@ class Job:
     prepare_starts: int = 0
     prepare_after: datetime | None = None
     page_count: int | None = None
+    cache_key: str | None = None
     partial: bool = False
     error: Failure | None = None
     flags: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -206,12 +207,12 @@ class Job:
             return self
         return self._tried(max(0, self.prepare_tries - 1), after=None, now=now)
 
-    def planned(self, *, page_count: int, lane: Lane, now: datetime) -> "Job":
+    def planned(self, *, page_count: int, lane: Lane, now: datetime, cache_key: str | None = None) -> "Job":
         """The first plan stands: a later one changes nothing."""
         if self.is_planned or not self.is_live:
             return self
         kept = replace(self, sealed_password=None, prepare_after=None, checks=0, updated_at=now)
-        plan = replace(kept, page_count=page_count, lane=lane)
+        plan = replace(kept, page_count=page_count, lane=lane, cache_key=cache_key)
         running = plan if plan.status is Status.RUNNING else plan._moved(Status.RUNNING, now=now)
         return running._checked_later(now=now)
 
@@ -281,6 +282,10 @@ class Job:
             return self
         return replace(self, erased_at=now, callbacks=(), next_check_at=now, checks=0, updated_at=now)
 
+    def expired(self, *, now: datetime) -> "Job":
+        """As `erased`, but for what the cache keeps: it has a time of its own."""
+        return self if self.erased_at is not None else replace(self, cache_key=None).erased(now=now)
+
     def buried(self) -> "Job":
         """Keep of an erased job only what tells it from one that never was, until its tombstone goes.
 
@@ -297,6 +302,7 @@ class Job:
             callback_url=None,
             outbox=None,
             sealed_password=None,
+            cache_key=None,
             error=None,
             next_check_at=self.erased_at + ERASE_LINGER if is_first else self.tombstone_until,
         )

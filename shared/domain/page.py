@@ -97,6 +97,10 @@ class FlagCode(StrEnum):
     DROPPED_FIGURE = "dropped_figure"
 
 
+MAY_BE_MENDED = frozenset({FlagCode.TRUNCATED, FlagCode.REPETITION, FlagCode.EMPTY_BLOCK, FlagCode.UNREAD_BLOCK})
+"""Troubles of one reading: another of the same pixels may do better."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
     """`value` is the figure or name behind the flag (a confidence, a limit that was hit, an option's name)."""
@@ -140,6 +144,11 @@ class PageRead:
     usage: Mapping[str, float] = field(default_factory=dict)
     schema: int = SCHEMA
 
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the same pixels may be answered with this reading from now on."""
+        return MAY_BE_MENDED.isdisjoint(flag.code for flag in self.flags)
+
 
 _SPAN = re.compile(r"(?P<first>r?[1-9]\d{0,5})(-(?P<last>r?[1-9]\d{0,5}))?", re.ASCII)
 
@@ -157,6 +166,9 @@ class Page:
     `tries` is raised before a reading and taken back by a planned hand-back, so a pending page with a try left over is
     one whose worker died: a suspect, to be read alone. `tries_alone` counts those readings. A page that is done stays
     as it is for ever; one that failed stays so until a new round.
+
+    `cache_key` names the entry of the page cache that this reading came from or may be kept as; None where there is
+    none.
     """
 
     number: int
@@ -168,6 +180,7 @@ class Page:
     flags: tuple[Flag, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
     updated_at: datetime | None = None
+    cache_key: str | None = None
     schema: int = SCHEMA
 
     @property
@@ -201,10 +214,11 @@ class Page:
         tries = max(0, self.tries - 1)
         return replace(self, tries=tries, tries_alone=max(0, self.tries_alone - (1 if tries else 0)), updated_at=now)
 
-    def done(self, read: "PageRead", *, round_: int, now: datetime) -> "Page":
+    def done(self, read: "PageRead", *, round_: int, now: datetime, cache_key: str | None = None) -> "Page":
         if not self.is_open(round_):
             return self
-        return replace(self, status=PageStatus.DONE, flags=read.flags, usage=read.usage, updated_at=now)
+        read_now = replace(self, status=PageStatus.DONE, flags=read.flags, usage=read.usage, updated_at=now)
+        return replace(read_now, cache_key=cache_key if read.may_be_kept else None)
 
     def failed(self, failure: Failure, *, round_: int, now: datetime) -> "Page":
         if not self.is_open(round_):

@@ -97,7 +97,11 @@ class FileObjectStore:
 
     def expire(self, prefix: str, *, before: datetime) -> int:
         limit = before.timestamp()
-        return _erase_files(path for path in self._files(prefix) if _modified(path) < limit)
+        with _errors(prefix):
+            count = _erase_files(path for path in self._files(prefix) if _modified(path) < limit)
+            if count:
+                _erase_folders(self._folder(prefix))
+        return count
 
     def link(self, name: str, ttl: timedelta) -> str:
         self._path(name)
