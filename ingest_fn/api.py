@@ -6,7 +6,16 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from ingest_fn import problems, routes_batches, routes_infer, routes_jobs, routes_pages, routes_service, routes_uploads
+from ingest_fn import (
+    problems,
+    routes_batches,
+    routes_costs,
+    routes_infer,
+    routes_jobs,
+    routes_pages,
+    routes_service,
+    routes_uploads,
+)
 from ingest_fn.body_limit import BodyLimit
 from ingest_fn.context import Context, same_origin
 from ingest_fn.crashes import Crashes
@@ -28,7 +37,15 @@ def api(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for module in (routes_service, routes_infer, routes_uploads, routes_jobs, routes_pages, routes_batches):
+    for module in (
+        routes_service,
+        routes_infer,
+        routes_uploads,
+        routes_jobs,
+        routes_pages,
+        routes_batches,
+        routes_costs,
+    ):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, largest_file=context.platform.settings.max_bytes)
     app.add_middleware(Traced)

@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass, replace
 
 from ingest_fn.requests import JobBody, checked, read_json
-from ingest_fn.submit import NewId, Submission, announce, check_submission, job_of
+from ingest_fn.submit import NewId, Submission, add_within_budget, announce, check_submission, job_of
 from ingest_fn.uploads import note_use
-from shared.domain.errors import Failure, InvalidRequest
+from shared.domain.errors import BudgetExhausted, Failure, InvalidRequest
 from shared.domain.job import Job, JobId, Source
 from shared.metrics import Metrics
 from shared.net.guard import Guard
@@ -46,18 +46,28 @@ def inbox_key(*parts: str | int) -> IdempotencyKey:
 
 def start(wanted: Wanted, key: IdempotencyKey, dropping: Dropping) -> Job:
     """Store the job and announce it; where its key is known, return the job that it started before."""
-    platform, now = dropping.platform, dropping.platform.clock.now()
+    platform = dropping.platform
     job = job_of(wanted.submission, wanted.source, platform=platform, job_id=JobId(dropping.new_id()), key=key)
-    if wanted.failure is not None:
-        job = job.failed(wanted.failure, now=now)
-    else:
+    if wanted.failure is None:
         note_use(job.source.location, job.id, platform)
-    stored, created = platform.store.add(job, key)
+    stored, created = _add(job, key, wanted.failure, platform)
     if created:
         _count(stored, platform.metrics)
     if created or stored.is_live:
         announce(stored, platform)
     return stored
+
+
+def _add(job: Job, key: IdempotencyKey, failure: Failure | None, platform: Platform) -> tuple[Job, bool]:
+    """Store the job, as failed where that is clear already, or where the budget is used up: no line is lost, each has
+    its code in the report, and may be retried on another day.
+    """
+    try:
+        if failure is None:
+            return add_within_budget(job, key, platform)
+    except BudgetExhausted as error:
+        failure = error.failure
+    return platform.store.add(job.failed(failure, now=platform.clock.now()), key)
 
 
 def _count(job: Job, metrics: Metrics) -> None:

@@ -15,7 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = "5"
 
 
-def problem(status: int, code: str, detail: str) -> JSONResponse:
+def problem(status: int, code: str, detail: str, *, retry_after: int | None = None) -> JSONResponse:
     body = {
         "type": f"urn:pagemill:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -23,7 +23,7 @@ def problem(status: int, code: str, detail: str) -> JSONResponse:
         "code": code,
         "detail": detail,
     }
-    headers = {"Retry-After": _RETRY_SECONDS} if status in {429, 503} else None
+    headers = {"Retry-After": str(retry_after or _RETRY_SECONDS)} if status in {429, 503} else None
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -35,7 +35,7 @@ def install(app: FastAPI) -> None:
 
 def _ours(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, RequestError):
-        return problem(error.http_status, error.code, error.public)
+        return problem(error.http_status, error.code, error.public, retry_after=error.retry_after)
     if isinstance(error, UnknownObject):  # erased between the look at its record and this
         return problem(UnknownJob.http_status, UnknownJob.code, UnknownJob.public)
     return problem(Unavailable.http_status, Unavailable.code, Unavailable.public)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ingest_fn.budget import check_budget
 from ingest_fn.prepare import publish_ranges
 from shared.assemble import tell_end
 from shared.domain.errors import IllegalMove
@@ -28,7 +29,11 @@ def delete(job_id: JobId, platform: Platform) -> None:
 
 
 def retry(job_id: JobId, platform: Platform) -> Job:
-    """Open a new round for the failed pages. Raises IllegalMove where none failed or the job has not ended."""
+    """Open a new round for the failed pages.
+
+    Raises IllegalMove where none failed or the job has not ended, and BudgetExhausted: a round is new work.
+    """
+    check_budget(platform.store.get(job_id).tenant, platform)
     job = platform.store.update(job_id, lambda each: each.retried(now=platform.clock.now()))
     reopen(job, platform)
     return job

@@ -5,13 +5,14 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import BinaryIO
 
+from ingest_fn.budget import admitted, check_budget
 from ingest_fn.sources import shown_name
 from ingest_fn.uploads import note_use
 from shared.assemble import tell
-from shared.domain.errors import InvalidRequest, Unavailable, UnknownJob
+from shared.domain.errors import BudgetExhausted, InvalidRequest, Unavailable, UnknownJob
 from shared.domain.job import Job, JobId, Source, SourceKind, new_job
 from shared.domain.messages import PrepareDocument, Topic
 from shared.domain.options import Lane, Options
@@ -72,7 +73,8 @@ def new_id() -> str:
 def submit_url(submission: Submission, url: str, *, platform: Platform, new_id: NewId) -> Submitted:
     """Start a job on a URL that was checked already, or return the one that its idempotency key started before.
 
-    Raises InvalidRequest, IdempotencyConflict, UnknownJob (the key's job was deleted) and Unavailable.
+    Raises InvalidRequest, IdempotencyConflict, UnknownJob (the key's job was deleted), BudgetExhausted (nothing was
+    stored, and the key is free) and Unavailable.
     """
     check_submission(submission)
     source = Source(kind=SourceKind.URL, location=url, name=shown_name(url))
@@ -96,6 +98,7 @@ def submit_upload(submission: Submission, upload: Upload, *, platform: Platform,
     known = None if key is None else platform.store.find(key)
     if known is not None:
         return _accepted(known, created=False, platform=platform)
+    check_budget(submission.tenant, platform)
     job_id = JobId(new_id())
     location = upload_object(submission.tenant, job_id)
     platform.objects.create(location, upload.file)
@@ -134,6 +137,15 @@ def job_of(
     )
 
 
+def add_within_budget(job: Job, key: IdempotencyKey | None, platform: Platform) -> tuple[Job, bool]:
+    """As the store's `add`, where the budgets allow one more job. Raises BudgetExhausted."""
+    with admitted(job.tenant, platform) as space:
+        stored, created = platform.store.add(replace(job, reserved=space.reserved), key)
+        if not created:
+            space.held.dropped()
+    return stored, created
+
+
 def check_submission(submission: Submission) -> None:
     """Raises InvalidRequest."""
     key = submission.idempotency_key
@@ -161,7 +173,13 @@ def announce(job: Job, platform: Platform) -> None:
 def _submit(submission: Submission, source: Source, identity: str, *, platform: Platform, job_id: JobId) -> Submitted:
     key = _key(submission, identity, platform)
     job = job_of(submission, source, platform=platform, job_id=job_id, key=key)
-    stored, created = platform.store.add(job, key)
+    try:
+        stored, created = add_within_budget(job, key, platform)
+    except BudgetExhausted:
+        known = None if key is None else platform.store.find(key)
+        if known is None:
+            raise
+        stored, created = known, False
     if created:
         platform.metrics.jobs_accepted.labels(source.kind).inc()
     return _accepted(stored, created=created, platform=platform)

@@ -1,6 +1,6 @@
 """Jobs, pages and callbacks as callers see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.domain.batch import Batch
@@ -9,6 +9,7 @@ from shared.domain.costs import COST, CURRENCY
 from shared.domain.document import page_markdown
 from shared.domain.errors import Failure
 from shared.domain.job import Job, Progress
+from shared.domain.ledger import DayCosts
 from shared.domain.page import Page, PageRead
 from shared.domain.status import Status
 from shared.outbox import REPORT
@@ -47,6 +48,11 @@ def usage_view(usage: Mapping[str, float]) -> dict[str, Any]:
     amounts = {name: amount for name, amount in usage.items() if name != COST}
     cost = {"amount": usage[COST], "currency": CURRENCY} if COST in usage else None
     return amounts | {COST: cost}
+
+
+def costs_view(lines: Iterable[DayCosts]) -> dict[str, Any]:
+    days = [{"day": each.day.isoformat(), "tenant": each.tenant, **usage_view(each.amounts)} for each in lines]
+    return {"days": days}
 
 
 def line_view(job: Job) -> dict[str, Any]:

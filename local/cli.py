@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ingest_fn.submit import Submission
+from local.costs import costs
 from local.google import emulators, up
 from local.options import reading_options
 from local.remote import cancel, list_jobs, result, status, submit
@@ -118,5 +119,5 @@ def _submission(
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
 
 
-for _command in (submit, status, result, cancel, list_jobs, emulators, up):
+for _command in (submit, status, result, cancel, list_jobs, costs, emulators, up):
     cli.add_command(_command)

@@ -19,7 +19,7 @@ _server = click.option(
 
 
 @contextmanager
-def _client(server: str) -> Iterator[PagemillClient]:
+def client_of(server: str) -> Iterator[PagemillClient]:
     try:
         with PagemillClient(server) as client:
             yield client
@@ -56,7 +56,7 @@ def submit(documents: tuple[str, ...], server: str, **given: Any) -> None:
     if given["idempotency_key"] and len(documents) > 1:
         raise click.UsageError("--idempotency-key names one job: give one document")
     fields = _fields(given)
-    with _client(server) as client:
+    with client_of(server) as client:
         for document in documents:
             if "://" in document:
                 answer = client.submit_url(document, **fields)
@@ -71,7 +71,7 @@ def submit(documents: tuple[str, ...], server: str, **given: Any) -> None:
 @_server
 def status(job_id: str, wait: float | None, server: str) -> None:
     """Show a job."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _show(client.status(job_id, wait))
 
 
@@ -81,7 +81,7 @@ def status(job_id: str, wait: float | None, server: str) -> None:
 @_server
 def result(job_id: str, suffix: str, server: str) -> None:
     """Write a finished job's result to stdout."""
-    with _client(server) as client:
+    with client_of(server) as client:
         client.download(job_id, suffix, sys.stdout.buffer)
 
 
@@ -90,7 +90,7 @@ def result(job_id: str, suffix: str, server: str) -> None:
 @_server
 def cancel(job_id: str, server: str) -> None:
     """Stop a job; the pages that are done stay."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _show(client.cancel(job_id))
 
 
@@ -100,6 +100,6 @@ def cancel(job_id: str, server: str) -> None:
 @_server
 def list_jobs(status: str | None, limit: int, server: str) -> None:
     """List jobs, newest first: a line of JSON each."""
-    with _client(server) as client:
+    with client_of(server) as client:
         for job in client.jobs(status, limit).get("jobs", []):  # type: ignore[attr-defined]  # a list, by the contract
             click.echo(json.dumps(job, ensure_ascii=False))

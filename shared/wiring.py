@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.adapters.embedded.batches import SqliteBatchStore
@@ -12,6 +12,7 @@ from shared.adapters.embedded.database import Database
 from shared.adapters.embedded.holders import Holders
 from shared.adapters.embedded.jobs import SqliteJobStore
 from shared.adapters.embedded.objects import FileObjectStore
+from shared.admissions import Admissions
 from shared.config import Settings
 from shared.metrics import Metrics
 from shared.pdf.limits import Limits
@@ -41,6 +42,7 @@ class Platform:
     clock: Clock
     sealer: Sealer
     metrics: Metrics
+    admissions: Admissions = field(default_factory=Admissions)
 
 
 class Links(Protocol):

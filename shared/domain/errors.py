@@ -15,6 +15,7 @@
     │   ├── AlreadyUploaded     already_uploaded       412
     │   ├── TooLarge            too_large              413
     │   ├── RateLimited         rate_limited           429
+    │   ├── BudgetExhausted     budget_exhausted       429
     │   └── Unavailable         unavailable            503, retryable
     ├── DocumentError           ends its job
     │   ├── FetchFailed         fetch_failed           retryable where the server may recover
@@ -68,7 +69,10 @@ class PagemillError(Exception):
 
 
 class RequestError(PagemillError):
+    """`retry_after` is in seconds, where it is known when the same request may be answered otherwise."""
+
     http_status: ClassVar[int]
+    retry_after: int | None = None
 
 
 class InvalidRequest(RequestError):
@@ -149,6 +153,14 @@ class RateLimited(RequestError):
     code = "rate_limited"
     http_status = 429
     public = "Too many requests."
+
+
+class BudgetExhausted(RequestError):
+    """Not 402: nobody can pay here, and a client that knows 429 waits until `retry_after`."""
+
+    code = "budget_exhausted"
+    http_status = 429
+    public = "Today's budget is used up: new jobs are taken again after midnight UTC, and those accepted are finished."
 
 
 class Unavailable(RequestError):

@@ -112,6 +112,10 @@ class PagemillClient:
         params = {name: str(value) for name, value in _present({"status": status, "limit": limit}).items()}
         return self._ask(self._http.build_request("GET", "/jobs", params=params))
 
+    def costs(self, days: int) -> Json:
+        """What the caller's own jobs cost on each of the last days."""
+        return self._ask(self._http.build_request("GET", "/costs", params={"days": str(days)}))
+
     def _ask(self, request: httpx.Request) -> Json:
         with _reaching():
             response = self._http.send(request)
