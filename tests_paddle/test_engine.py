@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -166,6 +167,38 @@ def test_a_truncated_answer_is_tried_again_and_what_remains_is_told(tmp_path: Pa
     assert mended.usage["requests"] == 3
     assert (FlagCode.TRUNCATED, "b1") in flags(told)
     assert told.blocks[0].content
+
+
+def test_a_page_that_layout_stumbles_over_fails_and_the_next_is_read(tmp_path: Path) -> None:
+    with bench(tmp_path, blocks_of(1)) as opened:
+        torn = replace(image(paper()), height=HEIGHT + 1)
+
+        with pytest.raises(PageRefused, match="ValueError"):
+            opened.engine.submit(torn, Options(), Lane.BULK).result(timeout=60)
+        assert opened.read().blocks[0].content
+
+
+def test_pages_are_laid_out_by_several_threads_at_once(tmp_path: Path) -> None:
+    with bench(tmp_path, stacked("text", "table"), layout_threads=3) as opened:
+        opened.vllm.set(answers={"OCR:": "Text.", "Table Recognition:": TABLE})
+
+        reads = [submit(opened).result(timeout=60) for _ in range(2)]
+        reads += [read.result(timeout=60) for read in [submit(opened) for _ in range(24)]]
+
+    assert {tuple(block.content for block in read.blocks) for read in reads} == {("Text.", HTML)}
+
+
+def test_a_page_may_go_as_soon_as_nobody_wants_it(tmp_path: Path) -> None:
+    with bench(tmp_path, blocks_of(1)) as opened:
+        first, *others = [submit(opened) for _ in range(8)]
+        cancelled = [each.cancel() for each in others]
+
+        assert first.result(timeout=60).blocks
+        assert opened.read().blocks
+        until = monotonic() + 10
+        while opened.vllm.stats()["in_flight"] and monotonic() < until:
+            sleep(0.02)
+        assert opened.vllm.stats()["done"] == 2 + cancelled.count(False)
 
 
 def test_a_server_that_is_away_hands_the_page_back(tmp_path: Path) -> None:
