@@ -52,10 +52,15 @@ def peak_mb(pages: int) -> float:
 
 def _watch(root: int, seen: list[float], stopping: threading.Event) -> None:
     while not stopping.wait(EVERY_SECONDS):
-        seen.append(sum(_pss(pid) for pid in _tree(root)) / 1e6)
+        seen.append(megabytes(root))
 
 
-def _tree(root: int) -> list[int]:
+def megabytes(root: int) -> float:
+    """What the process and all below it have of their own now, in 10^6 bytes."""
+    return sum(pss(pid) for pid in tree(root)) / 1e6
+
+
+def tree(root: int) -> list[int]:
     """The process and all below it."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -70,8 +75,8 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _pss(pid: int) -> int:
-    """Bytes; a process that ended meanwhile has none."""
+def pss(pid: int) -> int:
+    """Bytes of anonymous and shared memory, a page's share of each; a process that ended meanwhile has none."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -75,12 +75,18 @@ def environment(data: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Start a server and end it, by its own process id, whatever happens."""
+def served(
+    data: Path, settings: Mapping[str, str] | None = None, *, others: Mapping[str, str] | None = None
+) -> Iterator[Served]:
+    """Start a server and end it, by its own process id, whatever happens. `others` are variables without our prefix."""
     command = [sys.executable, "-m", "local", "serve"]
     log = (data.parent / f"{data.name}.log").open("a")
     process = subprocess.Popen(
-        command, env=environment(data, **(settings or {})), stdout=subprocess.PIPE, stderr=log, text=True
+        command,
+        env=environment(data, **(settings or {})) | dict(others or {}),
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
     )
     try:
         with httpx.Client(base_url=_address(process), timeout=70, trust_env=False) as http:
