@@ -223,6 +223,17 @@ def test_what_is_old_expires_and_what_is_young_stays(objects: ObjectStore) -> No
     assert objects.exists("jobs/1/source")
 
 
+def test_what_expired_or_was_erased_may_be_created_again(objects: ObjectStore) -> None:
+    name = "cache/ab/acme/pages/recipe/digest/images/1.png"
+    objects.create(name, b"before")
+
+    expired = objects.expire("cache/ab/", before=datetime.now(UTC) + timedelta(hours=1))
+    assert expired + objects.erase("cache/ab/") == 1
+
+    assert objects.create(name, b"after")
+    assert objects.read(name) == b"after"
+
+
 def test_a_store_that_works_says_so(objects: ObjectStore) -> None:
     objects.check()
 
