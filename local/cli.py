@@ -112,6 +112,26 @@ def config(reveal: bool) -> None:
             click.echo(f"callbacks are signed with {secret.reveal()}")
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+def doctor(as_json: bool) -> None:
+    """Check what pagemill needs here, from Python to vLLM and storage, with a remedy for what is wrong.
+
+    Exit code: 0 nothing is wrong, 1 something is.
+    """
+    from local.doctor import State, as_written, examine, shown  # noqa: PLC0415 - as above
+
+    verdicts = []
+    for verdict in examine(os.environ):
+        verdicts.append(verdict)
+        if not as_json:
+            click.echo(shown(verdict))
+    if as_json:
+        click.echo(as_written(verdicts))
+    if any(verdict.state is State.FAILED for verdict in verdicts):
+        sys.exit(EXIT_FAILED)
+
+
 def _submission(
     *, pages: str | None, password: str | None, include: tuple[str, ...], tables: str, **options: Any
 ) -> Submission:

@@ -35,7 +35,13 @@ class Probe:
 
     def check(self) -> None:
         """Raise EngineUnavailable where /health is not 200, or the model is not served."""
+        self.check_health()
+        self.check_model()
+
+    def check_health(self) -> None:
         self._get("/health")
+
+    def check_model(self) -> None:
         served = _names(self._get("/v1/models").body)
         if self._model not in served:
             raise EngineUnavailable(f"vLLM serves {', '.join(served) or 'no model'}, not {self._model}")
@@ -47,7 +53,7 @@ class Probe:
 
     def is_there(self) -> bool:
         try:
-            self._get("/health")
+            self.check_health()
         except EngineUnavailable:
             return False
         return True
