@@ -59,6 +59,7 @@ class Slots:
         self._suspects: deque[Future[Slot]] = deque()
         self._waiting: dict[Lane, deque[Future[Slot]]] = {lane: deque() for lane in Lane}
         self._express_in_a_row = 0
+        self._before_next_suspect = 0
         self._shut = ""
         self.is_closed = False
         self._moved_at = time.monotonic()
@@ -77,14 +78,18 @@ class Slots:
         return self._queued(self._waiting[lane])
 
     def take_alone(self) -> Slot:
-        """Wait until nothing is in flight, and let nothing else in until it is given back. Raises as `take` does."""
+        """Wait until nothing is in flight, and let nothing else in until it is given back. Raises as `take` does.
+
+        Between two suspects a few express pages have their turn: an engine that dies makes suspects of all in hand.
+        """
         return self._queued(self._suspects)
 
     def has_room(self, lane: Lane) -> bool:
-        """Whether one more page of this lane would have a slot at once."""
+        """Whether one more page of this lane would have the next slot; of express, after one suspect at most."""
         with self._lock:
-            is_first = not (self._shut or self._suspects or self._is_alone or self._waiting[lane])
-            return is_first and self._is_free(lane) and self._has_room(lane)
+            is_next = not (self._shut or self._waiting[lane])
+            has_turn = lane is Lane.EXPRESS or not (self._suspects or self._is_alone)
+            return is_next and has_turn and self._is_free(lane) and self._has_room(lane)
 
     def look_again(self) -> None:
         """The engine may have room again."""
@@ -131,7 +136,9 @@ class Slots:
         with self._lock:
             self._end_opening(slot)
             self._taken[slot.lane] -= 1
-            self._is_alone = False
+            if self._is_alone:
+                self._is_alone = False
+                self._before_next_suspect = EXPRESS_IN_A_ROW
             self._moved_at = time.monotonic()
             self._admit()
         self._freed()
@@ -144,16 +151,20 @@ class Slots:
     def _admit(self) -> None:
         """Give out what is free to those whose turn it is."""
         while not self._is_alone:
-            if self._suspects:
-                if not self.in_hand:
-                    self._is_alone = True
-                    self._grant(self._suspects, Lane.BULK)
-                return
             lane = self._next_lane()
+            if self._suspects and not (lane is Lane.EXPRESS and self._before_next_suspect):
+                self._admit_suspect()
+                return
             if lane is None:
                 return
             self._express_in_a_row = self._express_in_a_row + 1 if lane is Lane.EXPRESS else 0
+            self._before_next_suspect = max(0, self._before_next_suspect - 1) if self._suspects else 0
             self._grant(self._waiting[lane], lane)
+
+    def _admit_suspect(self) -> None:
+        if not self.in_hand:
+            self._is_alone = True
+            self._grant(self._suspects, Lane.BULK)
 
     def _grant(self, queue: "deque[Future[Slot]]", lane: Lane) -> None:
         if not self.in_hand:

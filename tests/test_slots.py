@@ -240,6 +240,35 @@ def test_two_suspects_are_never_in_flight_together() -> None:
     second.result(ENOUGH)
 
 
+def test_express_pages_have_a_turn_between_two_suspects_and_bulk_pages_have_none() -> None:
+    slots = Slots(4)
+    waiting = Waiting(slots, slots.take_alone())
+    second, bulk = waiting.take_alone(), waiting.take(Lane.BULK)
+    assert slots.has_room(Lane.EXPRESS)
+    assert not slots.has_room(Lane.BULK)
+    express = waiting.take(Lane.EXPRESS)
+
+    waiting.held[0].give_back()
+
+    express.result(ENOUGH)
+    assert is_waiting(second)
+    assert is_waiting(bulk)
+    express.result().give_back()
+    second.result(ENOUGH).give_back()
+    bulk.result(ENOUGH)
+
+
+def test_express_pages_that_never_end_keep_no_suspect_waiting() -> None:
+    slots = Slots(4)
+    waiting = Waiting(slots, slots.take_alone())
+    second = waiting.take_alone()
+    express = [waiting.take(Lane.EXPRESS) for _ in range(EXPRESS_IN_A_ROW + 3)]
+
+    waiting.let_all_through([*express, second])
+
+    assert waiting.order.index("alone") == EXPRESS_IN_A_ROW
+
+
 @pytest.mark.parametrize("kind", ["express", "bulk", "alone"])
 def test_closing_lets_go_who_waits_and_lets_nobody_in(kind: str) -> None:
     slots = Slots(1)
