@@ -128,6 +128,16 @@ def test_a_title_keeps_its_level_and_a_numbered_or_smaller_one_after_it_is_a_hea
     )
 
 
+@pytest.mark.parametrize("following", ["2 Vats", "1.1 Linen"])
+def test_a_title_whose_number_others_take_up_is_a_heading(following: str) -> None:
+    assert levels(page(title("1 Rags")), page(heading(following)))[0] == 2
+    assert levels(page(title("Chapter 1 Rags")), page(title("Chapter 2 Vats"))) == [2, 2]
+
+
+def test_a_title_that_happens_to_begin_with_a_figure_stays_one() -> None:
+    assert levels(page(title("10 years of paper")), page(heading("1 Rags"), heading("2 Vats"))) == [1, 2, 2]
+
+
 def test_the_blocks_of_the_result_keep_the_level_that_the_engine_gave() -> None:
     outcomes = pages(page(heading("1 Rags", level=2), heading("1.1 Linen", level=2)))
 

@@ -75,12 +75,28 @@ def _headings(pages: Pages) -> Iterator[_Heading]:
 
 def _titles(headings: Sequence[_Heading]) -> list[tuple[int, int]]:
     """The first title, and those like it: an engine that looks at one page takes its largest heading for a title."""
-    titles = [heading for heading in headings if heading.block.label is Label.TITLE]
+    taken: defaultdict[Series, set[str]] = defaultdict(set)
+    for number in (heading.number for heading in headings if heading.number):
+        taken[number.series].add(number.text)
+    titles = [
+        heading
+        for heading in headings
+        if heading.block.label is Label.TITLE and not (heading.number and _is_taken_up(heading.number, taken))
+    ]
     if not titles:
         return []
     least = SUBTITLE * titles[0].height
     later = [title.place for title in titles[1:] if title.number is None and title.height >= least]
     return [titles[0].place, *later]
+
+
+def _is_taken_up(title: Number, taken: Mapping[Series, set[str]]) -> bool:
+    """Whether others go on where a title's number stands: not "10 years of paper", if only "1 Rags" follows."""
+    if title.series is not Series.DECIMAL:
+        return len(taken[title.series]) > 1
+    *above, last = title.text.split(".")
+    beside = {".".join([*above, str(int(last) + step)]) for step in (-1, 1)} if last.isdecimal() else set()
+    return not taken[title.series].isdisjoint({*beside, f"{title.text}.1"})
 
 
 def _given(heading: _Heading) -> int | None:
