@@ -11,6 +11,7 @@ from ingest_fn.submit import Submission
 from local.costs import costs
 from local.google import emulators, up
 from local.options import reading_options
+from local.plan.command import plan
 from local.remote import cancel, list_jobs, result, status, submit
 from shared.config import Settings, SettingsError, explain, read_settings
 from shared.domain.errors import PagemillError
@@ -139,5 +140,5 @@ def _submission(
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
 
 
-for _command in (submit, status, result, cancel, list_jobs, costs, emulators, up):
+for _command in (submit, status, result, cancel, list_jobs, costs, plan, emulators, up):
     cli.add_command(_command)
