@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 LOCAL := $(VENV)/.local
 DEV := $(VENV)/.dev
 WORKER := .venv-worker
-BENCHES := $(filter-out __init__,$(basename $(notdir $(shell grep -ls '^def main' bench/*.py))))
+WORKER_BENCHES := saturation endurance
+BENCHES := $(filter-out $(WORKER_BENCHES),$(basename $(notdir $(shell grep -ls '^def main' bench/*.py))))
 
-.PHONY: demo test test-worker check fmt bench pins clean
+.PHONY: demo test test-worker check fmt bench bench-worker pins clean
 
 demo: $(LOCAL)  ## set up, and convert a scanned PDF
 	@$(BIN)/pagemill convert docs/samples/scan.pdf -o demo-out
@@ -32,7 +33,11 @@ fmt: $(DEV)
 bench: $(DEV)  ## every benchmark, measured here and now
 	@for name in $(BENCHES); do echo "== bench.$$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
-pins: $(DEV)  ## write requirements/*.txt anew, with hashes and without index lines
+bench-worker: $(WORKER)/.dev  ## the benchmarks that run the real paddleocr, an hour
+	@for name in $(WORKER_BENCHES); do echo "== bench.$$name"; $(WORKER)/bin/python -m bench.$$name || exit 1; done
+
+pins: $(DEV)  ## write requirements.txt (what Google's functions install) and requirements/*.txt anew, with hashes
+	$(BIN)/uv pip compile pyproject.toml $(PINNED) --extra google -o requirements.txt
 	$(BIN)/uv pip compile $(COMPILE) --extra local -o requirements/local.txt
 	$(BIN)/uv pip compile $(COMPILE) --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile $(COMPILE_WORKER) --extra worker --extra google -o requirements/worker.txt

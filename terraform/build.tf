@@ -27,6 +27,32 @@ resource "google_artifact_registry_repository" "images" {
   depends_on = [google_project_service.api]
 }
 
+# Google's builds of functions move their tags, and so have a repository of their own.
+resource "google_artifact_registry_repository" "functions" {
+  repository_id = "${var.name}-functions"
+  location      = var.region
+  format        = "DOCKER"
+  cleanup_policies {
+    id     = "keep-the-newest"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = var.kept_releases
+    }
+  }
+  cleanup_policies {
+    id     = "delete-the-rest"
+    action = "DELETE"
+    condition {
+      tag_state  = "ANY"
+      older_than = "${30 * local.day}s"
+    }
+  }
+  vulnerability_scanning_config {
+    enablement_config = "INHERITED"
+  }
+  depends_on = [google_project_service.api]
+}
+
 resource "google_storage_bucket" "source" {
   name                        = "${var.project_id}-${var.name}-source"
   location                    = var.region
@@ -67,8 +93,9 @@ resource "google_project_iam_member" "build_logs" {
 }
 
 resource "google_artifact_registry_repository_iam_member" "build_pushes" {
-  repository = google_artifact_registry_repository.images.name
-  location   = google_artifact_registry_repository.images.location
+  for_each   = { images = google_artifact_registry_repository.images.name, functions = google_artifact_registry_repository.functions.name }
+  repository = each.value
+  location   = var.region
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.this["build"].member
 }
@@ -79,6 +106,18 @@ resource "google_storage_bucket_iam_member" "build_stores" {
   bucket   = google_storage_bucket.source.name
   role     = each.value
   member   = google_service_account.this["build"].member
+}
+
+# Cloud Functions copies a source into a bucket that it makes, and builds from there. Of the project's buckets this account
+# reads that one: the documents' are none of its business.
+resource "google_project_iam_member" "build_reads_copies" {
+  project = var.project_id
+  role    = "roles/storage.objectViewer"
+  member  = google_service_account.this["build"].member
+  condition {
+    title      = "Cloud Functions' sources only"
+    expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${local.number}-\")"
+  }
 }
 
 # The first build fills the empty secrets; it can add to them, and read none.

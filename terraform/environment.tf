@@ -42,6 +42,7 @@ locals {
     PAGEMILL_LAYOUT_DEVICE  = "cpu"  # of an instance's containers one gets the GPU
     PAGEMILL_LAYOUT_THREADS = tostring(local.size.layout_threads)
     PAGEMILL_WORKER_PORT    = tostring(local.worker_port)
+    PAGEMILL_HOST           = "0.0.0.0" # whoever probes stands outside of the container
   }
 
   secret_variables = {

@@ -15,6 +15,8 @@ resource "google_cloudfunctions2_function" "this" {
     runtime         = "python311" # what the tests run on
     entry_point     = each.key
     service_account = google_service_account.this["build"].id
+    # Not Google's default repository, which the build's account has no right to.
+    docker_repository = google_artifact_registry_repository.functions.id
     source {
       storage_source {
         bucket     = data.google_storage_bucket_object.source[0].bucket
@@ -51,7 +53,9 @@ resource "google_cloudfunctions2_function" "this" {
   }
 
   depends_on = [
+    google_artifact_registry_repository_iam_member.build_pushes,
     google_project_iam_member.build_logs,
+    google_project_iam_member.build_reads_copies,
     google_secret_manager_secret_iam_member.reads,
     google_storage_bucket_iam_member.build_stores,
   ]

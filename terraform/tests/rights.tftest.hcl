@@ -94,6 +94,17 @@ run "each_identity_has_its_rights_and_no_other" {
     error_message = "The autoscaler reads figures and its parameter, and changes one pool."
   }
   assert {
+    condition = (
+      google_project_iam_member.build_logs.role == "roles/logging.logWriter" &&
+      google_project_iam_member.build_reads_copies.role == "roles/storage.objectViewer" &&
+      one(google_project_iam_member.build_reads_copies.condition).expression == "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-424242424242-\")" &&
+      toset([for each in google_storage_bucket_iam_member.build_stores : "${each.bucket} ${each.role}"]) == toset(["demo-project-pagemill-source roles/storage.objectCreator", "demo-project-pagemill-source roles/storage.objectViewer"]) &&
+      toset([for each in google_artifact_registry_repository_iam_member.build_pushes : "${each.repository} ${each.role}"]) == toset(["${google_artifact_registry_repository.images.name} roles/artifactregistry.writer", "${google_artifact_registry_repository.functions.name} roles/artifactregistry.writer"]) &&
+      toset([for each in google_secret_manager_secret_iam_member.build_fills : each.role]) == toset(["roles/secretmanager.secretVersionAdder", "roles/secretmanager.viewer"])
+    )
+    error_message = "A build reads no document and no secret, and replaces nothing that was stored."
+  }
+  assert {
     condition     = length(google_project_iam_member.deploy) + length(google_service_account_iam_member.build_borrows) + length(google_project_iam_member.vm_logs) == 0
     error_message = "A build deploys only where that was asked for."
   }
