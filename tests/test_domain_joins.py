@@ -372,8 +372,21 @@ TEXTS = st.builds(text, CONTENTS | st.text("ab-., 中\n", max_size=12), BOXES)
 OTHERS = st.builds(other, st.sampled_from([*FURNITURE, Label.FIGURE, Label.CAPTION, Label.HEADING]), CONTENTS)
 ROWS = st.lists(st.sampled_from([HEAD, ONE, TWO]), min_size=1, max_size=4)
 GRIDS = st.builds(lambda rows: grid(*rows), ROWS)
-READS = st.lists(TEXTS | TEXTS | OTHERS | GRIDS, max_size=4).map(lambda blocks: page(*blocks))
-DOCUMENTS = st.lists(READS | st.none(), min_size=1, max_size=6).map(lambda reads: pages(*reads))
+ANY_PAGE = st.lists(TEXTS | TEXTS | OTHERS | GRIDS, max_size=4).map(lambda blocks: page(*blocks))
+AT_BREAKS = st.lists(st.builds(other, st.sampled_from([*FURNITURE, Label.FIGURE]), CONTENTS), max_size=1)
+BEGUN = st.sampled_from([text(INNER), text(REST), text("ued there", SHORT_LINE), grid(HEAD, TWO), grid(ONE, TWO)])
+LEFT_OPEN = st.sampled_from([text(OPEN), text(INNER), text("The paper was contin-"), grid(HEAD, ONE), grid(HEAD, TWO)])
+TORN_PAGE = st.builds(
+    lambda top, begun, middle, left_open, foot: page(*top, begun, *middle, left_open, *foot),
+    AT_BREAKS,
+    BEGUN,
+    AT_BREAKS,
+    LEFT_OPEN,
+    AT_BREAKS,
+)
+INNER_PAGE = st.builds(lambda top, inner, foot: page(*top, inner, *foot), AT_BREAKS, BEGUN | LEFT_OPEN, AT_BREAKS)
+READS = ANY_PAGE | TORN_PAGE | TORN_PAGE | INNER_PAGE
+DOCUMENTS = st.lists(READS | READS | READS | st.none(), min_size=1, max_size=6).map(lambda reads: pages(*reads))
 
 
 def left_out(document: Document) -> Counter[str]:
