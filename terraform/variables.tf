@@ -309,8 +309,28 @@ variable "alert_email" {
   }
 }
 
+variable "budget_day" {
+  description = "USD that all jobs of a day (UTC) may cost by the table of prices. Above it new jobs are refused; running ones end."
+  type        = number
+  default     = 25
+  validation {
+    condition     = var.budget_day > 0 && var.budget_day <= 1000000
+    error_message = "More than 0, at most a million."
+  }
+}
+
+variable "budget_tenant_day" {
+  description = "USD that a tenant's jobs of a day may cost: 5 for each, or * 5 acme 20 for each and for some by name. Empty: none."
+  type        = string
+  default     = ""
+  validation {
+    condition     = can(regex("^([0-9]+(\\.[0-9]+)?|\\S+ [0-9]+(\\.[0-9]+)?( \\S+ [0-9]+(\\.[0-9]+)?)*)?$", var.budget_tenant_day))
+    error_message = "A sum, or pairs of a tenant and a sum, with * for every other tenant."
+  }
+}
+
 variable "price_per_gpu_hour" {
-  description = "What a worker costs an hour, with CPU and memory, in the billing account's currency: for the alert alone."
+  description = "USD that a worker costs an hour, with CPU and memory: for receipts, for budget_day and for the alert."
   type        = number
   default     = 1.05
   validation {
@@ -320,7 +340,7 @@ variable "price_per_gpu_hour" {
 }
 
 variable "alert_cost_a_day" {
-  description = "GPU workers' cost of the last 24 hours above which somebody is told."
+  description = "USD of the GPU workers' last 24 hours above which somebody is told."
   type        = number
   default     = 20
   validation {

@@ -118,7 +118,7 @@ run "erasing_is_erasing" {
     error_message = "An upload, and the notes in used/, end whatever happens."
   }
   assert {
-    condition     = toset([for key, each in google_firestore_field.this : key if length(each.ttl_config) == 1]) == toset(["jobs.ttl", "keys.ttl", "batches.ttl"])
+    condition     = toset([for key, each in google_firestore_field.this : key if length(each.ttl_config) == 1]) == toset(["jobs.ttl", "keys.ttl", "batches.ttl", "ledger.ttl"])
     error_message = "Records end by themselves where sweep never comes."
   }
 }

@@ -328,3 +328,19 @@ run "spans_go_to_a_url" {
   }
   expect_failures = [var.traces_url]
 }
+
+run "a_days_budget_is_a_sum" {
+  command = plan
+  variables {
+    budget_day = 0
+  }
+  expect_failures = [var.budget_day]
+}
+
+run "a_tenants_budget_is_a_sum_or_pairs" {
+  command = plan
+  variables {
+    budget_tenant_day = "acme"
+  }
+  expect_failures = [var.budget_tenant_day]
+}
