@@ -254,9 +254,9 @@ class Settings:
         (), parse_tenant_budgets, "USD a day of each tenant, and of some by name: `5`, or `* 5 acme 20`"
     )
     budget_page_seconds: float = _setting(
-        2.0,
+        2.5,
         _number(0, 3600),
-        "engine's seconds that a budget holds for a page not read yet; 2 is an assumption, nobody published an L4's",
+        "engine's seconds that a budget holds for a page not read yet; 2.5 is an assumption, nobody published an L4's",
     )
     budget_pages: int = _setting(
         32, _whole(1, 100_000), "pages that a budget holds for a document that was not opened yet"

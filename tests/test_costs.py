@@ -169,7 +169,7 @@ def test_erasing_a_job_leaves_its_money_and_nothing_else(pipe: Pipeline) -> None
 
 def test_an_l4_s_page_costs_a_fraction_of_a_cent() -> None:
     """By the list prices and the assumption that budgets begin with."""
-    assert 0.0003 < LIST_PRICES.page_estimate(engine_seconds=2.0) < 0.001
+    assert 0.0003 < LIST_PRICES.page_estimate(engine_seconds=2.5) < 0.001
 
 
 def _refuse(_: PageImage) -> None:

@@ -82,7 +82,13 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A day that repeats. Times are in seconds; `rate` overrides the GPU's own."""
+    """A day that repeats. Times are in seconds; `rate` overrides the GPU's own.
+
+    Where the defaults come from. Assumptions, until somebody measures them: `alone`, `prepare`, `express`, `page_bytes`,
+    `boot` (Google says 5 s for the GPU; the image and the weights take the rest) and `metric_delay` (Monitoring samples a
+    backlog once a minute). `layout`: PaddleX's table has 0.4 to 0.6 CPU seconds for a model like it. `requests` and
+    `layout_threads` are the settings' own; `tick`, `idle` and `ranges_per_gpu` are Terraform's.
+    """
 
     pages_a_day: int
     gpu: Gpu = GPUS["l4"]
