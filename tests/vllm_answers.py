@@ -99,7 +99,15 @@ def completion(asked: Asked, settings: Settings, misbehaviour: str = "") -> byte
 
 
 def _worded(text: str, misbehaviour: str, most: int) -> str:
-    return {"repeat": REPEATED * most, "empty": "", "truncate": f"{text} " * most}.get(misbehaviour, text)
+    match misbehaviour:
+        case "empty":
+            return ""
+        case "repeat":
+            return REPEATED * most
+        case "truncate":  # numbered, for what says the same all the time is repetition
+            return " ".join(f"{number}. {text}" for number in range(most))
+        case _:
+            return text
 
 
 @lru_cache(maxsize=256)

@@ -9,11 +9,10 @@ import time
 from datetime import UTC, datetime
 
 from gpu_worker.engines.vl.answer import Garbage, read_answer
-from gpu_worker.engines.vl.body import Bodies
 from gpu_worker.engines.vl.circuit import Circuit
 from gpu_worker.engines.vl.connection import Broken, Connection, NotConnected, Reply, TimedOut
 from gpu_worker.engines.vl.probe import Probe
-from gpu_worker.engines.vl.question import Answer, BlockRefused, Question
+from gpu_worker.engines.vl.question import Answer, BlockRefused
 from shared.domain.errors import EngineDied, EngineUnavailable
 
 MOST_TRIES = 5
@@ -56,7 +55,6 @@ class Asking:
     def __init__(
         self,
         connection: Connection,
-        bodies: Bodies,
         *,
         circuit: Circuit,
         probe: Probe,
@@ -64,18 +62,13 @@ class Asking:
         seconds: float,
     ) -> None:
         self._connection = connection
-        self._bodies = bodies
         self._circuit = circuit
         self._probe = probe
         self._stopping = stopping
         self._seconds = seconds
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, body: bytes) -> Answer:
         """Raises BlockRefused, EngineUnavailable and EngineDied."""
-        try:
-            body = self._bodies.of(question)
-        except ValueError as error:
-            raise BlockRefused(str(error)) from error
         try:
             return self._tried(body)
         except _Failed as failure:

@@ -1,18 +1,23 @@
 """Our client to vLLM: so many questions in flight, by lane; what fails is tried again, and its fault is found."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from gpu_worker.engines.vl.asking import Asking
 from gpu_worker.engines.vl.body import Bodies
 from gpu_worker.engines.vl.circuit import Circuit
 from gpu_worker.engines.vl.connection import Address, Connection
-from gpu_worker.engines.vl.lanes import Lanes, Waiting
+from gpu_worker.engines.vl.lanes import Encoded, Lanes, Waiting
 from gpu_worker.engines.vl.probe import Probe
 from gpu_worker.engines.vl.question import Answer, BlockRefused, Question
 from shared.config import Settings
 from shared.domain.errors import EngineUnavailable
+
+_ENCODERS = 2
+"""A crop takes some 1 ms of a core, outside the interpreter's lock: two keep up with 1,000 questions a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +43,11 @@ class VllmSettings:
 
 
 class VllmClient:
-    """Safe to use from any thread. Threads and connections are made as they are needed, one of each a question."""
+    """Safe to use from any thread. Senders are made as they are needed: a thread and a connection each.
+
+    What is to be sent next is encoded while the senders wait: a slot of vLLM's that is free is not kept from work by
+    the encoding of a crop.
+    """
 
     def __init__(self, settings: VllmSettings) -> None:
         """Connects to nothing yet."""
@@ -50,7 +59,8 @@ class VllmClient:
         self._circuit = Circuit(probe=self._probe.look, opened=self._give_up_waiting)
         self._stopping = threading.Event()
         self._growing = threading.Lock()
-        self._threads: list[threading.Thread] = []
+        self._encoders: list[threading.Thread] = []
+        self._senders: list[threading.Thread] = []
         self._connections: list[Connection] = []
 
     def ask(self, question: Question) -> Future[Answer]:
@@ -84,8 +94,9 @@ class VllmClient:
                 connection.abort()
         self._probe.close()
         self._circuit.close()
-        for thread in self._threads:
+        for thread in (*self._encoders, *self._senders):
             thread.join()
+        self._give_up_waiting()  # what an encoder had in hand
 
     def _check(self) -> None:
         if self._stopping.is_set():
@@ -94,39 +105,63 @@ class VllmClient:
 
     def _grow(self) -> None:
         with self._growing:
-            if len(self._threads) >= self._settings.requests or self._stopping.is_set():
+            if self._stopping.is_set():
                 return
-            connection = Connection(self._address)
-            name = f"vllm-{len(self._threads)}"
-            thread = threading.Thread(target=self._send, args=(connection,), name=name, daemon=True)
-            self._connections.append(connection)
-            self._threads.append(thread)
-            thread.start()
+            if len(self._encoders) < _ENCODERS:
+                self._encoders.append(_started(self._encode, f"vllm-encoder-{len(self._encoders)}"))
+            if len(self._senders) < self._settings.requests:
+                connection = Connection(self._address)
+                self._connections.append(connection)
+                self._senders.append(_started(partial(self._send, connection), f"vllm-{len(self._senders)}"))
+
+    def _encode(self) -> None:
+        while (waiting := self._lanes.next_to_encode()) is not None:
+            lane = waiting.question.lane
+            if waiting.future.cancelled():
+                self._lanes.put_encoded(None, lane)
+                continue
+            try:
+                body = self._bodies.of(waiting.question)
+            except ValueError as error:
+                self._lanes.put_encoded(None, lane)
+                _fail(waiting.future, BlockRefused(str(error)))
+            else:
+                self._lanes.put_encoded(Encoded(body=body, lane=lane, future=waiting.future), lane)
 
     def _send(self, connection: Connection) -> None:
         asking = Asking(
             connection,
-            self._bodies,
             circuit=self._circuit,
             probe=self._probe,
             stopping=self._stopping,
             seconds=self._settings.seconds,
         )
-        while (waiting := self._lanes.take()) is not None:
-            if waiting.future.set_running_or_notify_cancel():
-                _settle(waiting, asking)
+        while (encoded := self._lanes.next_to_send()) is not None:
+            if encoded.future.set_running_or_notify_cancel():
+                _settle(encoded, asking)
         connection.close()
 
     def _give_up_waiting(self) -> None:
-        for waiting in self._lanes.drain():
-            if waiting.future.set_running_or_notify_cancel():
-                waiting.future.set_exception(EngineUnavailable("vLLM is away, or the client is closed"))
+        for future in self._lanes.drain():
+            _fail(future, EngineUnavailable("vLLM is away, or the client is closed"))
 
 
-def _settle(waiting: Waiting, asking: Asking) -> None:
+def _started(work: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _settle(encoded: Encoded, asking: Asking) -> None:
     try:
-        answer = asking.ask(waiting.question)
+        answer = asking.ask(encoded.body)
     except (BlockRefused, EngineUnavailable) as error:
-        waiting.future.set_exception(error)
+        encoded.future.set_exception(error)
     else:
-        waiting.future.set_result(answer)
+        encoded.future.set_result(answer)
+
+
+def _fail(future: Future[Answer], error: Exception) -> None:
+    """But for who has cancelled."""
+    if future.set_running_or_notify_cancel():
+        future.set_exception(error)

@@ -11,6 +11,7 @@ from gpu_worker.engines.vl.content import shown, without_tokens
 from gpu_worker.engines.vl.labels import label_of
 from gpu_worker.engines.vl.library import Cut, Library, table_html
 from gpu_worker.engines.vl.question import Answer, Pixels, Question
+from gpu_worker.engines.vl.repetition import collapsed
 from shared.domain.options import Lane, Options
 from shared.domain.page import Block, Box, Flag, FlagCode, Label, PageImage, PageRead
 
@@ -100,7 +101,7 @@ def _block(place: int, cut: Cut, told: Told | None, sheet: Sheet) -> tuple[Block
     if told.answer is None:
         return block, (Flag(code=FlagCode.UNREAD_BLOCK), *told.flags)
     raw, confidence = told.answer.text, told.answer.confidence
-    content = without_tokens(shown(raw, block.label, table_html), cut.figures)
+    content = without_tokens(shown(_once(told, block.label), block.label, table_html), cut.figures)
     read = Block(
         id=block.id,
         label=block.label,
@@ -117,6 +118,14 @@ def _naming(flag: Flag, cut: Cut) -> Flag:
     if flag.code is not FlagCode.DROPPED_FIGURE:
         return flag
     return Flag(code=flag.code, value=_id(cut.figures[flag.value]))
+
+
+def _once(told: Told, label: Label) -> str:
+    """The answer, without what it says again and again where that is flagged; `raw` keeps it."""
+    assert told.answer is not None
+    if all(flag.code is not FlagCode.REPETITION for flag in told.flags):
+        return told.answer.text
+    return collapsed(told.answer.text, is_table=label is Label.TABLE, was_cut=told.answer.was_cut)
 
 
 def _id(place: int) -> str:

@@ -43,7 +43,7 @@ def collapsed(text: str, *, is_table: bool, was_cut: bool) -> str:
     for run in _runs(text):
         if _is_endless(text, run, is_table=is_table, was_cut=was_cut):
             parts.append(text[done : run.start + _SHOWN * run.period])
-            done = run.start + run.times * run.period
+            done = run.end if run.end == len(text) else run.start + run.times * run.period
     return "".join((*parts, text[done:])) if parts else text
 
 
