@@ -84,10 +84,10 @@ class Pool:
 class Scenario:
     """A day that repeats. Times are in seconds; `rate` overrides the GPU's own.
 
-    Where the defaults come from. Assumptions, until somebody measures them: `alone`, `prepare`, `express`, `page_bytes`,
-    `boot` (Google says 5 s for the GPU; the image and the weights take the rest) and `metric_delay` (Monitoring samples a
-    backlog once a minute). `layout`: PaddleX's table has 0.4 to 0.6 CPU seconds for a model like it. `requests` and
-    `layout_threads` are the settings' own; `tick`, `idle` and `ranges_per_gpu` are Terraform's.
+    Where the defaults come from. Assumptions, until somebody measures them: `alone`, `prepare`, `express`,
+    `page_bytes`, `boot` (Google says 5 s for the GPU; the image and the weights take the rest) and `metric_delay`
+    (Monitoring samples a backlog once a minute). `layout`: PaddleX's table has 0.4 to 0.6 CPU seconds for a model like
+    it. `requests` and `layout_threads` are the settings' own; `tick`, `idle` and `ranges_per_gpu` are Terraform's.
     """
 
     pages_a_day: int
