@@ -28,7 +28,11 @@ class Feed:
         return self._in_hand
 
     def may_pull(self, lane: Lane) -> bool:
-        return not self._why_not() and self._feeding[lane] < self._most and self._slots.has_room(lane)
+        """Never hoards; but one bulk range is there for the turns that bulk has, however full of express it is."""
+        if self._why_not() or self._feeding[lane] >= self._most:
+            return False
+        is_owed = lane is Lane.BULK and not self._feeding[lane] and self._slots.owes_bulk
+        return is_owed or self._slots.has_room(lane)
 
     @contextmanager
     def range_in_hand(self, lane: Lane) -> Iterator[Callable[[], None]]:

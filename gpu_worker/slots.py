@@ -91,6 +91,13 @@ class Slots:
             has_turn = lane is Lane.EXPRESS or not (self._suspects or self._is_alone)
             return is_next and has_turn and self._is_free(lane) and self._has_room(lane)
 
+    @property
+    def owes_bulk(self) -> bool:
+        """Whether it is a bulk page's turn and none is there to take it, while express pages leave no room."""
+        with self._lock:
+            is_due = self._express_in_a_row >= EXPRESS_IN_A_ROW and not (self._shut or self._suspects)
+            return is_due and not self._waiting[Lane.BULK] and not self._opening[Lane.BULK]
+
     def look_again(self) -> None:
         """The engine may have room again."""
         with self._lock:
