@@ -132,7 +132,7 @@ def _needs(extra: str) -> list[tuple[str, str | None]]:
     found = []
     for line in metadata.requires("pagemill") or ():
         need, _, marker = line.partition(";")
-        of = re.search(r"extra == ['\"](\w+)['\"]", marker)
+        of = re.search(r"extra == ['\"]([\w-]+)['\"]", marker)
         if (of[1] if of else "") == extra and "sys_platform" not in marker:
             name = re.match(r"[\w.-]+", need)
             pin = re.search(r"==\s*([\w.]+)", need)

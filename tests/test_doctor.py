@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -325,3 +326,10 @@ def test_the_line_that_is_read_is_part_of_the_package(tmp_path: Path) -> None:
 )
 def test_a_line_counts_as_read_but_for_a_character_or_two(text: str, is_read: bool) -> None:
     assert sample.is_read(text) is is_read
+
+
+def test_packages_of_other_extras_are_not_asked_for(tmp_path: Path) -> None:
+    verdicts = doctor(environment(tmp_path, ENGINE="null"))
+
+    base = [need for need in metadata.requires("pagemill") or () if "extra ==" not in need]
+    assert verdicts["packages"]["found"].startswith(f"{len(base)} there")
