@@ -56,6 +56,7 @@ resource "google_pubsub_subscription" "this" {
 resource "google_pubsub_subscription" "dead_letters" {
   name                       = "${var.name}-dead-letters"
   topic                      = google_pubsub_topic.this["dead-letters"].id
+  ack_deadline_seconds       = 600 # for whoever reads them by hand
   message_retention_duration = local.week
   expiration_policy {
     ttl = ""
