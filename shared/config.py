@@ -137,6 +137,7 @@ _DEFAULT_DATA = "~/.local/share/pagemill"
 _NOTHING_ALLOWED = Allowed()
 _PRICE = _number(0, 10**6)
 _MOST_ENGINE_WORKERS = 64
+_MOST_LAYOUT_PROCESSES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,13 @@ class Settings:
     layout_device: str = _setting(
         "cpu", _one_of("cpu", "gpu"), "paddleocr-vl: where layout runs: onnxruntime on the CPU, or paddle with CUDA"
     )
-    layout_threads: int = _setting(1, _whole(1, 64), "paddleocr-vl: pages whose layout is detected at the same time")
+    layout_processes: int = field(
+        default_factory=lambda: min(os.cpu_count() or 1, _MOST_LAYOUT_PROCESSES),
+        metadata={
+            "read": _whole(1, 64),
+            "doc": "paddleocr-vl: processes that detect layout, each a page at a time; 400 MB of memory each",
+        },
+    )
     model_source: str = _setting(
         "huggingface",
         _one_of(*MODEL_SOURCES),

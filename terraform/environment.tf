@@ -43,7 +43,7 @@ locals {
     PAGEMILL_VL_PAGES       = tostring(local.size.pages)
     PAGEMILL_VL_PRIORITY    = "true" # vllm.yaml, in the vLLM image, has the other half
     PAGEMILL_LAYOUT_DEVICE  = "cpu"  # of an instance's containers one gets the GPU
-    PAGEMILL_LAYOUT_THREADS = tostring(local.size.layout_threads)
+    PAGEMILL_LAYOUT_PROCESSES = tostring(local.size.layout_processes)
     PAGEMILL_WORKER_PORT    = tostring(local.worker_port)
     PAGEMILL_HOST           = "0.0.0.0" # whoever probes stands outside of the container
   }

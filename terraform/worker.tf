@@ -11,14 +11,14 @@ locals {
       vlm            = { cpu = "4", memory = "16Gi" }
       requests       = 64
       pages          = 96
-      layout_threads = 3
+      layout_processes = 3
     }
     "nvidia-rtx-pro-6000" = {
       worker         = { cpu = "12", memory = "24Gi" }
       vlm            = { cpu = "8", memory = "64Gi" }
       requests       = 256
       pages          = 384
-      layout_threads = 10
+      layout_processes = 10
     }
   }[var.gpu]
 

@@ -63,7 +63,7 @@ def test_a_gpu_whose_price_nobody_knows_has_none() -> None:
 
 
 def test_the_layout_model_on_the_cpu_may_be_the_limit() -> None:
-    slow = shown("--pages", "5000", "--layout", "5", "--layout-threads", "1")
+    slow = shown("--pages", "5000", "--layout", "5", "--layout-processes", "1")
 
     assert "0.2 pages/s a worker, of which the layout model on the CPU is the limit" in slow
 

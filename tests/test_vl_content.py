@@ -3,7 +3,7 @@
 import pytest
 
 from gpu_worker.engines.vl.content import shown, without_tokens
-from shared.domain.document import block_markdown
+from shared.domain.blocks import block_markdown
 from shared.domain.options import Options
 from shared.domain.page import Block, Box, Label
 

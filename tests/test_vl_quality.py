@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_worker.engines.vl.quality import has_ink, second_question, troubles
-from gpu_worker.engines.vl.question import Answer, Pixels, Question
+from gpu_worker.engines.vl.picture import Pixels, picture_of
+from gpu_worker.engines.vl.quality import second_question, troubles
+from gpu_worker.engines.vl.question import Answer, Question
 from gpu_worker.engines.vl.repetition import collapsed, longest_run
 from shared.domain.options import Lane
 from shared.domain.page import FlagCode, Label
@@ -31,7 +32,7 @@ def paper(shade: int = 255, *, text: str = "", ink: int = 0) -> Pixels:
 
 def a_question(crop: Pixels | None = None, prompt: str = "OCR:") -> Question:
     return Question(
-        crop=paper(text="words") if crop is None else crop,
+        picture=picture_of(paper(text="words") if crop is None else crop),
         prompt=prompt,
         lane=Lane.BULK,
         min_pixels=112_896,
@@ -174,7 +175,7 @@ def test_nothing_read_where_nothing_is_written_is_right(shade: int) -> None:
     crop[10, 10] = 255 - shade  # a speck
 
     assert codes(an_answer("", confidence=None), crop=crop) == []
-    assert not has_ink(crop[:0])
+    assert not picture_of(crop[:0]).has_ink()
 
 
 def test_a_figure_that_was_painted_over_and_not_read_is_dropped() -> None:
@@ -200,7 +201,7 @@ def test_the_second_question_is_another_one_within_the_same_limits(crop: Pixels)
     for answer in (cut, loop, empty):
         second = second_question(first, troubles(first, answer, Label.TEXT)[0])
         assert second != first
-        assert second.crop is first.crop
+        assert second.picture is first.picture
         assert (second.prompt, second.lane, second.max_pixels) == (first.prompt, first.lane, first.max_pixels)
         assert first.min_pixels <= second.min_pixels <= second.max_pixels
         assert first.most_tokens <= second.most_tokens <= 8192

@@ -8,6 +8,7 @@ import pytest
 from gpu_worker.engines.vl.client import VllmClient
 from gpu_worker.engines.vl.library import Asked, Cut
 from gpu_worker.engines.vl.page import Sheet, questions
+from gpu_worker.engines.vl.picture import picture_of
 from gpu_worker.engines.vl.reading import Reading
 from gpu_worker.engines.vl.room import Room
 from shared.domain.errors import PageRefused
@@ -34,7 +35,7 @@ def client(server: Stub) -> Iterator[VllmClient]:
 
 
 def a_cut(prompt: str) -> Cut:
-    asked = Asked(crop=a_crop(), prompt=prompt, min_pixels=112_896, max_pixels=1_003_520)
+    asked = Asked(picture=picture_of(a_crop()), prompt=prompt, min_pixels=112_896, max_pixels=1_003_520)
     return Cut(label="seal" if prompt == SEAL else "text", box=(0, 0, 200, 60), asked=asked)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gpu_worker.engines.vl.client import VllmClient, VllmSettings
-from gpu_worker.engines.vl.question import Answer, Pixels, Question
+from gpu_worker.engines.vl.picture import Pixels, picture_of
+from gpu_worker.engines.vl.question import Answer, Question
 from shared.domain.errors import EngineUnavailable
 from shared.domain.options import Lane
 from tests.vllm_answers import MODEL, TEXTS
@@ -26,7 +27,7 @@ def a_crop(width: int = 200, height: int = 60) -> Pixels:
 
 def a_question(prompt: str = "OCR:", *, lane: Lane = Lane.BULK, **sampling: object) -> Question:
     return Question(
-        crop=a_crop(),
+        picture=picture_of(a_crop()),
         prompt=prompt,
         lane=lane,
         min_pixels=112_896,
@@ -82,7 +83,7 @@ def test_vllm_is_sent_what_the_library_would_send(client: VllmClient, server: St
     picture, text = sent["messages"][0]["content"]
     seen = the_picture(picture["image_url"]["url"])
     assert (picture["type"], text) == ("image_url", {"type": "text", "text": "Table Recognition:"})
-    assert np.abs(seen.astype(int) - question.crop).mean() < 2
+    assert np.abs(seen.astype(int) - a_crop()).mean() < 2
     assert sent["model"] == MODEL
     assert sent["temperature"] == 0
     assert sent["max_completion_tokens"] == 4096
@@ -95,7 +96,12 @@ def test_a_slice_of_a_page_is_sent_as_it_is(client: VllmClient, server: Stub) ->
     page = np.zeros((400, 400, 3), np.uint8)
     page[100:200, 50:350] = (255, 0, 0)
     question = Question(
-        crop=page[100:200, 50:350], prompt="OCR:", lane=Lane.BULK, min_pixels=1, max_pixels=10**6, most_tokens=64
+        picture=picture_of(page[100:200, 50:350]),
+        prompt="OCR:",
+        lane=Lane.BULK,
+        min_pixels=1,
+        max_pixels=10**6,
+        most_tokens=64,
     )
 
     client.ask(question).result(10)

@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from gpu_worker.engines.vl.client import VllmClient
+from gpu_worker.engines.vl.picture import picture_of
 from gpu_worker.engines.vl.question import Answer, BlockRefused
 from shared.domain.errors import EngineDied, EngineUnavailable
-from shared.domain.options import Lane
 from tests.servers import closed_port
 from tests.test_vllm_client import a_client, a_question
 from tests.vllm_answers import REPEATED, TEXTS
@@ -87,10 +89,7 @@ def test_a_block_that_vllm_calls_wrong_is_refused_without_another_try(server: St
 
 
 def test_a_crop_without_pixels_is_refused(client: VllmClient) -> None:
-    question = a_question()
-    empty = type(question)(
-        crop=question.crop[:0], prompt="OCR:", lane=Lane.BULK, min_pixels=1, max_pixels=2, most_tokens=3
-    )
+    empty = replace(a_question(), picture=picture_of(np.zeros((0, 8, 3), np.uint8)))
 
     with pytest.raises(BlockRefused):
         client.ask(empty).result(10)

@@ -1,8 +1,11 @@
 """The engine on the real library: what becomes of a page, of its parts, and of what goes wrong."""
 
+import os
+import signal
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -11,7 +14,7 @@ import pytest
 
 from shared.config import VL_MODELS
 from shared.domain.document import page_markdown
-from shared.domain.errors import EngineUnavailable, PageRefused
+from shared.domain.errors import EngineDied, EngineUnavailable, PageRefused
 from shared.domain.options import Extra, Lane, Options
 from shared.domain.page import Box, Flag, FlagCode, Label, PageRead
 from tests_paddle.fabricated_layout import Found, blocks_of, stacked, write_orientation_model
@@ -178,8 +181,8 @@ def test_a_page_that_layout_stumbles_over_fails_and_the_next_is_read(tmp_path: P
         assert opened.read().blocks[0].content
 
 
-def test_pages_are_laid_out_by_several_threads_at_once(tmp_path: Path) -> None:
-    with bench(tmp_path, stacked("text", "table"), layout_threads=3) as opened:
+def test_pages_are_laid_out_by_several_processes_at_once(tmp_path: Path) -> None:
+    with bench(tmp_path, stacked("text", "table"), layout_processes=3) as opened:
         opened.vllm.set(answers={"OCR:": "Text.", "Table Recognition:": TABLE})
 
         reads = [submit(opened).result(timeout=60) for _ in range(2)]
@@ -258,3 +261,24 @@ def test_an_express_page_is_laid_out_before_those_of_bulk(tmp_path: Path) -> Non
             future.result(timeout=60)
 
     assert order.index("express") <= 2
+
+
+def test_a_page_that_takes_layout_with_it_is_suspect_and_the_next_is_read(tmp_path: Path) -> None:
+    with bench(tmp_path, blocks_of(1), layout_processes=1) as opened:
+        opened.read()
+        (layout,) = [each for each in active_children() if each.is_alive()]
+        os.kill(layout.pid or 0, signal.SIGSTOP)
+        dying = submit(opened)
+
+        os.kill(layout.pid or 0, signal.SIGKILL)
+
+        with pytest.raises(EngineDied):
+            dying.result(timeout=60)
+        assert opened.read().blocks[0].content
+
+
+def test_layout_that_does_not_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "layout").mkdir()
+
+    with pytest.raises(EngineUnavailable), bench(tmp_path, blocks_of(1)):
+        pass

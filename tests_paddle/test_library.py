@@ -5,12 +5,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from paddleocr import PaddleOCRVL
 
 from gpu_worker.engines.vl.labels import LABELS
-from gpu_worker.engines.vl.library import Cut, Library, table_html
+from gpu_worker.engines.vl.library import Asked, Cut, Library, table_html
 from shared.config import ENGINES, VL_MODELS, Settings
 from tests_paddle.fabricated_layout import CLASSES, Found, stacked, write_model, write_orientation_model
 
@@ -25,6 +27,12 @@ def library(folder: Path, blocks: list[Found], version: str = "v1.6") -> Library
 
 def a_page(width: int = 1190, height: int = 1684) -> Page:
     return np.full((height, width, 3), 255, dtype=np.uint8)
+
+
+def pixels(asked: Asked) -> Page:
+    decoded = cv2.imdecode(np.frombuffer(asked.picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(decoded, np.uint8)
 
 
 def cut(folder: Path, *blocks: Found, charts: bool = False, seals: bool = False) -> list[Cut]:
@@ -46,7 +54,7 @@ def test_every_version_of_the_pipeline_takes_a_page_apart(tmp_path: Path, versio
     ]
     assert cuts[1].box == (119, 387, 1071, 630)
     assert cuts[1].asked is not None
-    assert cuts[1].asked.crop.shape == (243, 952, 3)
+    assert pixels(cuts[1].asked).shape == (243, 952, 3)
 
 
 def test_all_that_is_between_fractions_and_pixels_is_the_librarys(tmp_path: Path) -> None:
@@ -87,7 +95,7 @@ def test_a_figure_inside_a_table_keeps_its_place_and_its_token(tmp_path: Path) -
     assert list(cuts[0].figures.values()) == [1]
     assert next(iter(cuts[0].figures)).startswith("[F")
     assert cuts[0].asked is not None
-    assert cuts[0].asked.crop[200, 130].min() > 100, "the token was painted over the figure"
+    assert pixels(cuts[0].asked)[200, 130].min() > 100, "the token was painted over the figure"
     assert dark[400, 300].max() == 0, "in the crop only"
 
 
@@ -98,7 +106,7 @@ def test_columns_that_are_one_text_are_read_with_one_question(tmp_path: Path) ->
     first, second = cut(tmp_path, left, right)
 
     assert first.asked is not None
-    assert first.asked.crop.shape[0] > 2 * 330, "one below the other"
+    assert pixels(first.asked).shape[0] > 2 * 330, "one below the other"
     assert second.asked is None
     assert (first.joined_to, second.joined_to) == (None, 0)
 
@@ -213,3 +221,35 @@ def test_the_versions_and_their_models_are_the_librarys() -> None:
 
     assert set(wrapper._AVAILABLE_PIPELINE_VERSIONS) == set(VL_MODELS)
     assert named == VL_MODELS
+
+
+def test_preparing_a_page_in_one_step_changes_no_bit_of_it(tmp_path: Path) -> None:
+    write_model(tmp_path / "layout", stacked("text"))
+    ours = library(tmp_path, [])._pipeline.layout_det_model
+    theirs = PaddleOCRVL(
+        layout_detection_model_dir=str(tmp_path / "layout"),
+        device="cpu",
+        engine="onnxruntime",
+        vl_rec_backend="vllm-server",
+        vl_rec_server_url="http://127.0.0.1:9/v1",
+    ).paddlex_pipeline._pipeline.layout_det_model
+    page = np.random.default_rng(1).integers(0, 255, (1684, 1190, 3), dtype=np.uint8)
+
+    assert [type(step).__name__ for step in theirs.pre_ops] == [
+        "ReadImage",
+        "Resize",
+        "Normalize",
+        "ToCHWImage",
+        "ToBatch",
+    ]
+    assert len(ours.pre_ops) < len(theirs.pre_ops)
+    for one, other in zip(_through(ours.pre_ops, page), _through(theirs.pre_ops, page), strict=True):
+        assert np.array_equal(one, other)
+        assert one.dtype == other.dtype
+
+
+def _through(steps: list[Any], page: Page) -> list[Page]:
+    data: Any = [page]
+    for step in steps:
+        data = step(data)
+    return list(data)

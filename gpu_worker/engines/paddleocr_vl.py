@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gpu_worker.engines.vl.client import VllmClient
-from gpu_worker.engines.vl.library import Library
-from gpu_worker.engines.vl.page import Sheet, lay_out, questions
+from gpu_worker.engines.vl.layouts import Layouts
+from gpu_worker.engines.vl.page import Sheet, questions
 from gpu_worker.engines.vl.reading import Reading
 from gpu_worker.engines.vl.room import Room
 from shared.config import Settings
@@ -39,13 +38,10 @@ class PaddleOcrVlEngine:
     """
 
     def __init__(self, settings: Settings, client: VllmClient) -> None:
-        """Loads the layout model once a thread: seconds each. Raises what the library raises where that fails."""
+        """Takes seconds. Raises EngineUnavailable where layout does not start; its processes' log says why."""
         self._settings = settings
         self._client = client
-        self._libraries: queue.SimpleQueue[Library] = queue.SimpleQueue()
-        for _ in range(settings.layout_threads):
-            self._libraries.put(Library(settings))
-        self._layout = ThreadPoolExecutor(settings.layout_threads, thread_name_prefix="layout")
+        self._layouts = Layouts(settings)
         self._judges = ThreadPoolExecutor(_JUDGES, thread_name_prefix="judge")
         self._room = Room(settings.vl_requests)
         self._numbers = itertools.count()
@@ -93,7 +89,7 @@ class PaddleOcrVlEngine:
             self._room.page_left()
             if job.future.set_running_or_notify_cancel():
                 job.future.set_exception(EngineUnavailable("the engine was closed"))
-        self._layout.shutdown(wait=True)
+        self._layouts.close()
         self._client.close()
         with self._changed:
             self._changed.wait_for(lambda: self._in_hand == 0)
@@ -102,7 +98,7 @@ class PaddleOcrVlEngine:
     def _start_next(self) -> None:
         with self._changed:
             cancelled, job = self._next_job()
-            laid_out = None if job is None else self._layout.submit(self._lay_out, job)
+            laid_out = None if job is None else self._layouts.submit(job.image, job.options)
         for _ in range(cancelled):
             self._room.page_left()
         if job is not None and laid_out is not None:
@@ -111,7 +107,7 @@ class PaddleOcrVlEngine:
     def _next_job(self) -> tuple[int, _Job | None]:
         """How many pages were found cancelled, and the most urgent of the others; None where none may start."""
         cancelled = 0
-        while not self._closed and self._in_layout < self._settings.layout_threads and self._waiting:
+        while not self._closed and self._in_layout < self._settings.layout_processes and self._waiting:
             job = heapq.heappop(self._waiting)
             if job.future.set_running_or_notify_cancel():
                 self._in_layout += 1
@@ -119,13 +115,6 @@ class PaddleOcrVlEngine:
                 return cancelled, job
             cancelled += 1
         return cancelled, None
-
-    def _lay_out(self, job: _Job) -> Sheet:
-        library = self._libraries.get()
-        try:
-            return lay_out(library, job.image, job.options)
-        finally:
-            self._libraries.put(library)
 
     def _laid_out(self, job: _Job, done: Future[Sheet]) -> None:
         with self._changed:

@@ -6,7 +6,8 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from gpu_worker.engines.vl.question import Pixels, Question
+from gpu_worker.engines.vl.picture import Pixels, picture_of
+from gpu_worker.engines.vl.question import Question
 from shared.domain.options import Lane
 from shared.domain.page import PageImage
 
@@ -27,7 +28,7 @@ def page() -> PageImage:
 
 def question() -> Question:
     return Question(
-        crop=_pixels(),
+        picture=picture_of(_pixels()),
         prompt="OCR:",
         lane=Lane.EXPRESS,
         min_pixels=_MIN_PIXELS,

@@ -71,7 +71,7 @@ def _bench(_context: click.Context, _parameter: click.Parameter, path: Path | No
 @click.option("--min-gpus", type=click.IntRange(min=0), default=_DEFAULT.min_gpus, show_default=True)
 @click.option("--alone", type=_POSITIVE, default=_DEFAULT.alone, show_default=True, help="Seconds of a page alone.")
 @click.option("--layout", type=_FROM_NOTHING, default=_DEFAULT.layout, show_default=True, help="CPU seconds a page.")
-@click.option("--layout-threads", type=click.IntRange(min=1), default=_DEFAULT.layout_threads, show_default=True)
+@click.option("--layout-processes", type=click.IntRange(min=1), default=_DEFAULT.layout_processes, show_default=True)
 @click.option(
     "--requests",
     type=click.IntRange(min=1),

@@ -25,7 +25,7 @@ def _assumed(scenario: Scenario) -> Iterator[str]:
     yield f"{gpu.name}: {rate:.3g} pages/s a worker, of which {limit} is the limit ({source})"
     yield (
         f"{scenario.blocks:g} blocks a page, {scenario.requests} blocks in flight; a page alone takes"
-        f" {scenario.alone:g} s, layout {scenario.layout:g} CPU s on {scenario.layout_threads} threads"
+        f" {scenario.alone:g} s, layout {scenario.layout:g} CPU s on {scenario.layout_processes} processes"
     )
     yield (
         f"a GPU starts in {scenario.boot:g} s, for each {scenario.ranges_per_gpu} ranges that wait, looked at every"

@@ -10,14 +10,11 @@ from gpu_worker.engines.vl.asking import Asking
 from gpu_worker.engines.vl.body import Bodies
 from gpu_worker.engines.vl.circuit import Circuit
 from gpu_worker.engines.vl.connection import Address, Connection
-from gpu_worker.engines.vl.lanes import Encoded, Lanes, Waiting
+from gpu_worker.engines.vl.lanes import Lanes, Waiting
 from gpu_worker.engines.vl.probe import Probe
 from gpu_worker.engines.vl.question import Answer, BlockRefused, Question
 from shared.config import Settings
 from shared.domain.errors import EngineUnavailable
-
-_ENCODERS = 2
-"""A crop takes some 1 ms of a core, outside the interpreter's lock: two keep up with 1,000 questions a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +40,7 @@ class VllmSettings:
 
 
 class VllmClient:
-    """Safe to use from any thread. Senders are made as they are needed: a thread and a connection each.
-
-    What is to be sent next is encoded while the senders wait: a slot of vLLM's that is free is not kept from work by
-    the encoding of a crop.
-    """
+    """Safe to use from any thread. Senders are made as they are needed: a thread and a connection each."""
 
     def __init__(self, settings: VllmSettings) -> None:
         """Connects to nothing yet."""
@@ -59,7 +52,6 @@ class VllmClient:
         self._circuit = Circuit(probe=self._probe.look, opened=self._give_up_waiting)
         self._stopping = threading.Event()
         self._growing = threading.Lock()
-        self._encoders: list[threading.Thread] = []
         self._senders: list[threading.Thread] = []
         self._connections: list[Connection] = []
 
@@ -94,9 +86,8 @@ class VllmClient:
                 connection.abort()
         self._probe.close()
         self._circuit.close()
-        for thread in (*self._encoders, *self._senders):
+        for thread in self._senders:
             thread.join()
-        self._give_up_waiting()  # what an encoder had in hand
 
     def _check(self) -> None:
         if self._stopping.is_set():
@@ -105,28 +96,11 @@ class VllmClient:
 
     def _grow(self) -> None:
         with self._growing:
-            if self._stopping.is_set():
+            if len(self._senders) >= self._settings.requests or self._stopping.is_set():
                 return
-            if len(self._encoders) < _ENCODERS:
-                self._encoders.append(_started(self._encode, f"vllm-encoder-{len(self._encoders)}"))
-            if len(self._senders) < self._settings.requests:
-                connection = Connection(self._address)
-                self._connections.append(connection)
-                self._senders.append(_started(partial(self._send, connection), f"vllm-{len(self._senders)}"))
-
-    def _encode(self) -> None:
-        while (waiting := self._lanes.next_to_encode()) is not None:
-            lane = waiting.question.lane
-            if waiting.future.cancelled():
-                self._lanes.put_encoded(None, lane)
-                continue
-            try:
-                body = self._bodies.of(waiting.question)
-            except ValueError as error:
-                self._lanes.put_encoded(None, lane)
-                _fail(waiting.future, BlockRefused(str(error)))
-            else:
-                self._lanes.put_encoded(Encoded(body=body, lane=lane, future=waiting.future), lane)
+            connection = Connection(self._address)
+            self._connections.append(connection)
+            self._senders.append(_started(partial(self._send, connection), f"vllm-{len(self._senders)}"))
 
     def _send(self, connection: Connection) -> None:
         asking = Asking(
@@ -136,14 +110,14 @@ class VllmClient:
             stopping=self._stopping,
             seconds=self._settings.seconds,
         )
-        while (encoded := self._lanes.next_to_send()) is not None:
-            if encoded.future.set_running_or_notify_cancel():
-                _settle(encoded, asking)
+        while (waiting := self._lanes.take()) is not None:
+            if waiting.future.set_running_or_notify_cancel():
+                _settle(waiting, asking, self._bodies)
         connection.close()
 
     def _give_up_waiting(self) -> None:
-        for future in self._lanes.drain():
-            _fail(future, EngineUnavailable("vLLM is away, or the client is closed"))
+        for waiting in self._lanes.drain():
+            _fail(waiting.future, EngineUnavailable("vLLM is away, or the client is closed"))
 
 
 def _started(work: Callable[[], None], name: str) -> threading.Thread:
@@ -152,13 +126,16 @@ def _started(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-def _settle(encoded: Encoded, asking: Asking) -> None:
+def _settle(waiting: Waiting, asking: Asking, bodies: Bodies) -> None:
+    if not waiting.question.picture.jpeg:
+        waiting.future.set_exception(BlockRefused("a block without a pixel"))
+        return
     try:
-        answer = asking.ask(encoded.body)
+        answer = asking.ask(bodies.of(waiting.question))
     except (BlockRefused, EngineUnavailable) as error:
-        encoded.future.set_exception(error)
+        waiting.future.set_exception(error)
     else:
-        encoded.future.set_result(answer)
+        waiting.future.set_result(answer)
 
 
 def _fail(future: Future[Answer], error: Exception) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gpu_worker.engines.vl.question import Pixels
+from gpu_worker.engines.vl.picture import Picture, Pixels, picture_of
+from gpu_worker.engines.vl.preparation import in_one_step
 from shared.config import Settings
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _PICTURES = ("image", "header_image", "footer_image")
 class Asked:
     """What the model is to be asked of a block."""
 
-    crop: Pixels
+    picture: Picture
     prompt: str
     min_pixels: int
     max_pixels: int
@@ -69,11 +70,13 @@ class Library:
             layout_detection_model_dir=None if settings.layout_model is None else str(settings.layout_model),
             device="gpu" if on_gpu else "cpu",
             engine="paddle" if on_gpu else "onnxruntime",
+            engine_config=None if on_gpu else {"intra_op_num_threads": threads_of(settings)},
             vl_rec_backend="vllm-server",
             vl_rec_server_url=_NOWHERE,
         )
         self._pipeline: Any = wrapper.paddlex_pipeline._pipeline
         self._pipeline.vl_rec_model = None
+        in_one_step(self._pipeline.layout_det_model)
         self._models = None if settings.layout_model is None else settings.layout_model.parent
         self._orientation = self._model(ORIENTATION)
         self._unwarping = self._model(UNWARPING)
@@ -120,6 +123,11 @@ class Library:
         return self._pipeline.create_model({"model_name": name, "model_dir": None if folder is None else str(folder)})
 
 
+def threads_of(settings: Settings) -> int:
+    """How many threads of its own a layout process has: the cores, shared out, for such threads spin when they wait."""
+    return max(1, (os.cpu_count() or 1) // settings.layout_processes)
+
+
 def table_html(otsl: str) -> str:
     """The table as HTML; an empty string where the text holds no cell."""
     from paddlex.inference.pipelines.paddleocr_vl.uilts import convert_otsl_to_html  # noqa: PLC0415 - as above
@@ -148,7 +156,7 @@ def _cuts(blocks: list[dict[str, Any]], entries: list[Any]) -> list[Cut]:
     asked: dict[int, Asked] = {}
     tokens: dict[int, Mapping[str, str]] = {}
     for _, index, crop, prompt, (min_pixels, max_pixels), figures in entries:
-        asked[index] = Asked(crop=crop, prompt=prompt, min_pixels=min_pixels, max_pixels=max_pixels)
+        asked[index] = Asked(picture=picture_of(crop), prompt=prompt, min_pixels=min_pixels, max_pixels=max_pixels)
         tokens[index] = figures
     paths = {construct_img_path(block["label"], block["box"]): index for index, block in enumerate(blocks)}
     heads: dict[int, int] = {}

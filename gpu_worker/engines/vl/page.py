@@ -10,13 +10,12 @@ import numpy as np
 from gpu_worker.engines.vl.content import shown, without_tokens
 from gpu_worker.engines.vl.labels import label_of
 from gpu_worker.engines.vl.library import Cut, Library, table_html
-from gpu_worker.engines.vl.question import Answer, Pixels, Question
+from gpu_worker.engines.vl.picture import INK, Pixels
+from gpu_worker.engines.vl.question import Answer, Question
 from gpu_worker.engines.vl.repetition import collapsed
 from shared.domain.options import Lane, Options
 from shared.domain.page import Block, Box, Flag, FlagCode, Label, PageImage, PageRead
 
-INK = 40
-"""Grey levels below the paper's: pencil and faded stamps are darker than that, paper's grain is not."""
 LEAST_INK = 2e-5
 """The share of a page's pixels that makes it no blank page: one short word on a letter page has four times that."""
 
@@ -43,7 +42,7 @@ class Told:
 
 
 def lay_out(library: Library, image: PageImage, options: Options) -> Sheet:
-    """Raises what the library raises. The image may go once this returns: every crop is a copy."""
+    """Raises what the library raises. The image may go once this returns: every picture is a copy."""
     started = perf_counter()
     rgb = np.frombuffer(image.rgb, dtype=np.uint8).reshape(image.height, image.width, 3)
     page: Pixels = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)
@@ -64,7 +63,7 @@ def questions(sheet: Sheet, options: Options, lane: Lane, *, most_tokens: int) -
     """What to ask, by the cut's place. The number of a formula is asked for only where it will be shown."""
     return {
         place: Question(
-            crop=cut.asked.crop,
+            picture=cut.asked.picture,
             prompt=cut.asked.prompt,
             lane=lane,
             min_pixels=cut.asked.min_pixels,

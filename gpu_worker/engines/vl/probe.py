@@ -9,6 +9,7 @@ import numpy as np
 from gpu_worker.engines.vl.answer import Garbage, read_answer
 from gpu_worker.engines.vl.body import Bodies
 from gpu_worker.engines.vl.connection import Address, Broken, Connection, NotConnected, Reply, TimedOut
+from gpu_worker.engines.vl.picture import picture_of
 from gpu_worker.engines.vl.question import Question
 from shared.domain.errors import EngineUnavailable
 from shared.domain.options import Lane
@@ -103,7 +104,9 @@ def _surely_right() -> Question:
     crop = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
     crop[_SIDE // 3 : 2 * _SIDE // 3, _SIDE // 3 : 2 * _SIDE // 3] = 0
     pixels = _SIDE * _SIDE
-    return Question(crop=crop, prompt="OCR:", lane=Lane.BULK, min_pixels=pixels, max_pixels=4 * pixels, most_tokens=1)
+    return Question(
+        picture=picture_of(crop), prompt="OCR:", lane=Lane.BULK, min_pixels=pixels, max_pixels=4 * pixels, most_tokens=1
+    )
 
 
 def _names(body: bytes) -> list[str]:

@@ -3,19 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import cv2
-import numpy as np
-
-from gpu_worker.engines.vl.question import Answer, Pixels, Question
+from gpu_worker.engines.vl.question import Answer, Question
 from gpu_worker.engines.vl.repetition import Run, longest_run
 from shared.domain.page import FlagCode, Label
 
 LEAST_CONFIDENCE = 0.6
 """Mean probability of the tokens. Not measured on the real model; what is read well there is said to be near 1."""
-INK = 40
-"""Grey levels from the paper's: pencil is darker than that, paper's grain is not."""
-LEAST_INKED = 24
-"""Pixels, after single ones are taken out: a full stop at 144 dpi has some 9, a word has hundreds."""
 MOST_TOKENS = 8192
 """What the library lets the model say where nobody gives a limit."""
 
@@ -38,7 +31,7 @@ def troubles(question: Question, answer: Answer, label: Label, *, figures: Itera
         found.append(Trouble(code=FlagCode.REPETITION, value=str(run.times)))
     if answer.was_cut and not _explains_the_cut(run, answer):
         found.append(Trouble(code=FlagCode.TRUNCATED, value=str(question.most_tokens)))
-    if not answer.text.strip() and has_ink(question.crop):
+    if not answer.text.strip() and question.picture.has_ink():
         found.append(Trouble(code=FlagCode.EMPTY_BLOCK))
     found.extend(Trouble(code=FlagCode.DROPPED_FIGURE, value=token) for token in figures if token not in answer.text)
     if answer.confidence is not None and answer.confidence < LEAST_CONFIDENCE:
@@ -60,22 +53,9 @@ def second_question(question: Question, trouble: Trouble) -> Question:
         case FlagCode.TRUNCATED:
             return replace(question, most_tokens=max(question.most_tokens, min(MOST_TOKENS, 2 * question.most_tokens)))
         case _:
-            larger = min(question.max_pixels, 4 * max(question.min_pixels, _pixels(question.crop)))
+            larger = min(question.max_pixels, 4 * max(question.min_pixels, question.picture.pixels))
             return replace(question, min_pixels=max(question.min_pixels, larger))
-
-
-def has_ink(crop: Pixels) -> bool:
-    """Whether anything stands out from the paper, whatever the paper's own shade."""
-    if crop.size == 0:
-        return False
-    gray = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-    calm = cv2.medianBlur(gray, 3).astype(np.int16)
-    return int(np.count_nonzero(np.abs(calm - int(np.median(gray))) > INK)) >= LEAST_INKED
 
 
 def _explains_the_cut(run: Run | None, answer: Answer) -> bool:
     return run is not None and run.end >= len(answer.text) - run.period
-
-
-def _pixels(crop: Pixels) -> int:
-    return int(crop.shape[0] * crop.shape[1])

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from gpu_worker.engines.vl.picture import Picture
 from shared.domain.options import Lane
-
-Pixels = NDArray[np.uint8]
 
 
 class BlockRefused(Exception):
@@ -17,13 +13,11 @@ class BlockRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """`crop` is the block's pixels, height by width by 3, BGR, and must stay untouched until it is answered.
-
-    `prompt` is the model's own ("OCR:", "Table Recognition:", …). vLLM scales the crop to between `min_pixels` and
-    `max_pixels`. `most_tokens` bounds the answer. `sampling` are further fields of the request, for a second try.
+    """`prompt` is the model's own ("OCR:", "Table Recognition:", …). vLLM scales the picture to between `min_pixels`
+    and `max_pixels`. `most_tokens` bounds the answer. `sampling` are further fields of the request, for a second try.
     """
 
-    crop: Pixels
+    picture: Picture
     prompt: str
     lane: Lane
     min_pixels: int
