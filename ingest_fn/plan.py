@@ -46,10 +46,10 @@ def _noted(job: Job, chosen: Chosen, lane: Lane, *, unread: int, platform: Platf
     """Say in the job that it has a plan, what preparing it used, and what a budget holds for what is to be read."""
     now = platform.clock.now()
     seconds = (now - job.updated_at).total_seconds()
-    prepared = preparing_usage(job.prepared, seconds=seconds, source_bytes=chosen.source_bytes)
     reserved = platform.settings.budgets.reserve(unread)
 
     def change(each: Job) -> Job:
+        prepared = preparing_usage(each.prepared, seconds=seconds, source_bytes=chosen.source_bytes)
         reckoned = each.reckoned(prepared=prepared, reserved=reserved)
         return reckoned.planned(page_count=len(chosen.numbers), lane=lane, cache_key=chosen.cache_key, now=now)
 

@@ -16,7 +16,6 @@ from ingest_fn.plan import Chosen, plan
 from ingest_fn.sources import open_source
 from shared.assemble import tell_end
 from shared.cache.keys import document_key, may_be_cached
-from shared.domain.costs import preparing_usage
 from shared.domain.errors import (
     GaveUp,
     IllegalMove,
@@ -35,7 +34,7 @@ from shared.layout import UPLOADS
 from shared.net.fetch import FetchLimits, fetch
 from shared.net.guard import Guard
 from shared.pdf.sandbox import Document, Sandbox
-from shared.spending import used
+from shared.spending import given_up, tried
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
@@ -151,17 +150,27 @@ def _hand_back(job_id: JobId, start: int, preparing: Preparing) -> None:
 def _put_off(job: Job, error: PagemillError, preparing: Preparing) -> None:
     """Note when the next try is due. Handed back, the message would have the bus slow down every other document."""
     log.info("document put off", extra={"job_id": job.id, "code": error.code}, exc_info=error)
-    now = preparing.now()
-    preparing.platform.store.update(job.id, lambda each: each.prepare_put_off(start=job.prepare_starts, now=now))
+    now, seconds = preparing.now(), _seconds(job, preparing)
+
+    def change(each: Job) -> Job:
+        put_off = each.prepare_put_off(start=job.prepare_starts, now=now)
+        return each if put_off is each else tried(put_off, seconds=seconds)
+
+    preparing.platform.store.update(job.id, change)
 
 
 def _fail(job: Job, error: PagemillError, preparing: Preparing) -> None:
     log.info("job failed", extra={"job_id": job.id, "code": error.code})
-    failure, now = error.failure, preparing.now()
-    prepared = preparing_usage(job.prepared, seconds=(now - job.updated_at).total_seconds())
-    usage = used(replace(job, prepared=prepared), (), preparing.platform)
-    failed = preparing.platform.store.update(job.id, lambda each: each.used(usage).failed(failure, now=now))
-    tell_end(failed, preparing.platform, now=now)
+    platform, now, seconds = preparing.platform, preparing.now(), _seconds(job, preparing)
+    failed = platform.store.update(
+        job.id, lambda each: given_up(each, error.failure, platform, now=now, seconds=seconds)
+    )
+    tell_end(failed, platform, now=now)
+
+
+def _seconds(job: Job, preparing: Preparing) -> float:
+    """How long the try took until now whose start this job is."""
+    return (preparing.now() - job.updated_at).total_seconds()
 
 
 def _selected(job: Job, preparing: Preparing) -> Chosen:

@@ -24,6 +24,7 @@ from shared.domain.sweep import (
     Reopen,
     actions,
 )
+from shared.spending import given_up
 from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def _give_up(job: Job, failure: Failure, platform: Platform) -> None:
     """Fail what is pending, and end the round with what was read; a job without a plan fails as a whole."""
     now = platform.clock.now()
     if not job.is_planned:
-        failed = platform.store.update(job.id, lambda each: each.failed(failure, now=now))
+        failed = platform.store.update(job.id, lambda each: given_up(each, failure, platform, now=now))
         tell_end(failed, platform, now=now)
         return
     for page in platform.store.pages(job.id):
