@@ -11,7 +11,11 @@ from typing import Any
 
 from gpu_worker.engines.vl.question import Answer
 
-_CUT = "length"
+_WHOLE, _CUT = "stop", "length"
+"""vLLM also says abort, error and repetition, where it broke off; what it had until then is no answer."""
+_MOST_TOKENS = 2**31
+_ROUNDING = 1e-3
+"""A logprob may be above 0 by so much, as what it is computed from is rounded."""
 # No text that the model said can hold these: JSON escapes its quotation marks.
 _TOKENS = re.compile(rb'"logprobs":\s*\{"content":\s*\[(?=\{)')
 _LAST_TOKEN = b'"top_logprobs":'
@@ -32,13 +36,13 @@ def read_answer(body: bytes, *, seconds: float) -> Answer:
         usage = said.get("usage") or {}
         return Answer(
             text=_text(choice["message"]["content"]),
-            was_cut=choice["finish_reason"] == _CUT,
+            was_cut=_was_cut(choice["finish_reason"]),
             confidence=_confidence(tokens),
-            prompt_tokens=int(usage.get("prompt_tokens", 0)),
-            completion_tokens=int(usage.get("completion_tokens", 0)),
+            prompt_tokens=_count(usage.get("prompt_tokens", 0)),
+            completion_tokens=_count(usage.get("completion_tokens", 0)),
             seconds=seconds,
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Garbage(f"not a chat completion: {error!r}, {body[:200]!r}") from error
 
 
@@ -60,9 +64,22 @@ def _text(content: Any) -> str:
     return content
 
 
+def _was_cut(finish: Any) -> bool:
+    if finish not in (_WHOLE, _CUT):
+        raise ValueError(f"an answer that ended by {finish!r}")
+    return bool(finish == _CUT)
+
+
+def _count(tokens: Any) -> int:
+    count = int(tokens)
+    if not 0 <= count < _MOST_TOKENS:
+        raise ValueError("a count of tokens that cannot be")
+    return count
+
+
 def _confidence(tokens: bytes) -> float | None:
-    """None as well where the server tells of tokens that it did not choose."""
-    chances = [math.exp(float(each)) for each in _LOGPROB.findall(tokens)]
-    if not chances or len(chances) != tokens.count(_LAST_TOKEN):
+    """None as well where the server tells of tokens that it did not choose, or of chances above one."""
+    logprobs = [float(each) for each in _LOGPROB.findall(tokens)]
+    if not logprobs or len(logprobs) != tokens.count(_LAST_TOKEN) or max(logprobs) > _ROUNDING:
         return None
-    return min(1.0, sum(chances) / len(chances))
+    return sum(math.exp(min(0.0, each)) for each in logprobs) / len(logprobs)
