@@ -19,14 +19,15 @@ class Admitted:
 
 
 @contextmanager
-def admitted(tenant: str, platform: Platform) -> Iterator[Admitted]:
-    """Let one more job in, which is stored within the context. Raises BudgetExhausted, and Unavailable.
+def admitted(tenant: str, platform: Platform, *, pages: int | None = None) -> Iterator[Admitted]:
+    """Let one more job in, or a new round of one, which is stored within the context. Raises BudgetExhausted, and
+    Unavailable. It has so many `pages` to be read; None where nobody has opened it yet.
 
     A budget may be overdrawn by what other processes accept within seconds, and by what documents turn out to be longer
     than was held for them before they were opened.
     """
     budgets, now = platform.settings.budgets, platform.clock.now()
-    limits, reserved = _limits(tenant, platform), budgets.reserve()
+    limits, reserved = _limits(tenant, platform), budgets.reserve(pages)
     for scope in limits:
         platform.admissions.refresh(scope, platform.store.spending, now=now)
     try:

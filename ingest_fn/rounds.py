@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ingest_fn.budget import check_budget
+from ingest_fn.budget import admitted
 from ingest_fn.prepare import publish_ranges
 from shared.assemble import tell_end
 from shared.domain.errors import IllegalMove
@@ -31,10 +31,13 @@ def delete(job_id: JobId, platform: Platform) -> None:
 def retry(job_id: JobId, platform: Platform) -> Job:
     """Open a new round for the failed pages.
 
-    Raises IllegalMove where none failed or the job has not ended, and BudgetExhausted: a round is new work.
+    Raises IllegalMove where none failed or the job has not ended, and BudgetExhausted: a round is new work, for which
+    is held what it may cost.
     """
-    check_budget(platform.store.get(job_id).tenant, platform)
-    job = platform.store.update(job_id, lambda each: each.retried(now=platform.clock.now()))
+    known, now = platform.store.get(job_id), platform.clock.now()
+    known.retried(now=now)  # what cannot be retried says so, whatever the budget is
+    with admitted(known.tenant, platform, pages=_unread(known, platform)) as space:
+        job = platform.store.update(job_id, lambda each: each.retried(now=now, reserved=space.reserved))
     reopen(job, platform)
     return job
 
@@ -73,3 +76,11 @@ def _due_again(job: Job, platform: Platform) -> Job:
         if each.round == job.callbacks[-1].round:
             job = job.callback_changed(replace(each, due_at=now, end=None, replayed_after=each.attempts), now=now)
     return job
+
+
+def _unread(job: Job, platform: Platform) -> int | None:
+    """How many pages a new round would read; None where nobody has opened the document."""
+    if not job.is_planned:
+        return None
+    counts = platform.store.progress(job.id)
+    return (counts.total or 0) - counts.done

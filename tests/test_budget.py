@@ -15,7 +15,8 @@ from ingest_fn.submit import Submission, new_id, submit_url
 from shared.admissions import FRESH, Admissions
 from shared.config import SettingsError, read_settings
 from shared.domain.budgets import Budgets, parse_tenant_budgets, seconds_left
-from shared.domain.errors import BudgetExhausted
+from shared.domain.errors import BudgetExhausted, IllegalMove, PageRefused
+from shared.domain.job import JobId
 from shared.domain.ledger import Spending
 from shared.domain.status import Status
 from shared.pdf.sandbox import Sandbox
@@ -158,6 +159,69 @@ def test_a_retry_is_new_work_and_refused_as_well(budgeted: Open, clock: ManualCl
             retry(job_id, pipe.platform)
 
         assert pipe.job(job_id).status is Status.FAILED
+
+
+def retried(pipe: Pipeline, job_id: JobId) -> bool:
+    try:
+        retry(job_id, pipe.platform)
+    except (BudgetExhausted, IllegalMove):
+        return False
+    return True
+
+
+def bad_lines(pipe: Pipeline, count: int) -> list[JobId]:
+    """Jobs of a list whose lines cannot be started: stored as failed, and nothing was ever held for them."""
+    pipe.drop(pipe.put("inbox/default/list.jsonl", b'{"url": "ftp://nowhere/a.pdf"}\n' * count))
+    return [job.id for job in jobs(pipe)]
+
+
+def test_of_24_threads_that_retry_as_many_are_let_in_as_fit(pipe: Pipeline) -> None:
+    failed = bad_lines(pipe, 24)
+
+    answers = race(24, lambda number: retried(pipe, failed[number]))
+
+    assert answers.count(True) == 2
+    assert pipe.store.spending(NOON.date(), None).held == 10.0
+    assert sum(pipe.job(job_id).is_unfinished for job_id in failed) == 2
+
+
+def test_24_retries_of_one_job_are_one_round_and_hold_once(pipe: Pipeline) -> None:
+    (failed,) = bad_lines(pipe, 1)
+
+    answers = race(24, lambda _: retried(pipe, failed))
+
+    assert (answers.count(True), pipe.job(failed).round) == (1, 2)
+    assert pipe.store.spending(NOON.date(), None).held == 5.0
+    assert [accepted(pipe), accepted(pipe)] == [True, False]
+
+
+def test_a_new_round_holds_what_its_failed_pages_may_cost(pipe: Pipeline) -> None:
+    engine = pipe.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.script = lambda image: _refuse() if image.width in {210, 240} else None
+    job_id = pipe.submit(FIVE)
+    pipe.drain()
+
+    retry(job_id, pipe.platform)
+    opened = pipe.store.spending(NOON.date(), None)
+    engine.script = None
+    pipe.drain()
+
+    ended = pipe.store.spending(NOON.date(), None)
+    assert [opened.spent, opened.held] == [pytest.approx(3.0), 2.0]
+    assert [ended.spent, ended.held] == [pytest.approx(5.0), 0.0]
+
+
+def test_what_cannot_be_retried_says_so_though_the_budget_is_used_up(pipe: Pipeline) -> None:
+    job_id = pipe.submit(FIVE)
+    pipe.submit(FIVE)
+
+    with pytest.raises(IllegalMove):
+        retry(job_id, pipe.platform)
+
+
+def _refuse() -> None:
+    raise PageRefused
 
 
 def test_every_line_of_a_list_is_a_job_and_those_above_the_budget_say_so_in_the_report(budgeted: Open) -> None:

@@ -246,8 +246,10 @@ class Job:
             return self
         return replace(self, sealed_password=None)._moved(Status.CANCELLED, now=now)
 
-    def retried(self, *, now: datetime) -> "Job":
-        """Open a new round for what failed. Raises IllegalMove where nothing did, or the job has not ended."""
+    def retried(self, *, now: datetime, reserved: float = 0.0) -> "Job":
+        """Open a new round for what failed, for which a budget holds so much. Raises IllegalMove where nothing did, or
+        the job has not ended.
+        """
         if self.is_unfinished:
             raise self._illegal(Status.RUNNING)
         if self.status is Status.FINISHED and not self.partial:
@@ -260,6 +262,7 @@ class Job:
             partial=False,
             progress=None,
             prepare_tries=0,
+            reserved=reserved,
             ended_at=None,
             expires_at=None,
         )
