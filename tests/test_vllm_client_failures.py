@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -245,3 +246,37 @@ def test_through_a_storm_no_block_is_refused_and_all_are_answered_in_the_end(ser
 
     assert ended["answered"] == 300
     assert set(ended) <= {"answered", "EngineUnavailable", "EngineDied"}
+
+
+@pytest.mark.parametrize("do", ["overflow", "abort"])
+def test_an_answer_that_cannot_be_is_asked_for_again(server: Stub, client: VllmClient, do: str) -> None:
+    server.misbehave({"do": do, "requests": 1})
+
+    assert client.ask(a_question()).result(10).text == TEXTS["OCR:"]
+    assert server.stats()["requests"] == 2
+
+
+TOO_DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("wrong", [{"misbehave": [{"do": "overflow"}]}, {"models": TOO_DEEP}])
+def test_a_server_that_answers_what_cannot_be_is_found_well_again(
+    server: Stub, client: VllmClient, wrong: dict[str, Any]
+) -> None:
+    server.set(**({"misbehave": [{"do": "status"}]} | wrong))
+    assert ends([client.ask(a_question()) for _ in range(20)]) == {"EngineUnavailable": 20}
+
+    server.set(misbehave=[], models=None)
+    well_again(client)
+
+    assert client.ask(a_question()).result(10).text == TEXTS["OCR:"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_question_that_cannot_even_be_asked_ends_and_the_next_is_answered(server: Stub) -> None:
+    client = a_client(server, requests=1)
+    impossible = client.ask(a_question(seed=object()))
+    possible = [client.ask(a_question()) for _ in range(3)]
+
+    assert ends([impossible, *possible], 10) == {"BlockRefused": 1, "answered": 3}
+    client.close()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,8 @@ class Misbehaviour:
     """Applies to so many `requests`, for so many `seconds`, or until it is taken off; to one `prompt`, or to all.
 
     `do` is one of: status (with `retry_after`), hang, drip, drop (the connection breaks halfway), die (the server is
-    gone for `away` seconds), not_json, wrong_shape, no_choices, truncate, repeat, empty.
+    gone for `away` seconds), not_json, wrong_shape, no_choices, overflow (it counts endless tokens), abort (it says
+    that it broke off), truncate, repeat, empty.
     """
 
     do: str
@@ -61,8 +62,15 @@ class Settings:
     priority: bool = False
     model: str = MODEL
     health: int = 200
+    models: str | None = None
     answers: dict[str, str] = field(default_factory=dict)
     misbehave: list[Misbehaviour] = field(default_factory=list)
+
+
+_SPOILT: Mapping[str, Callable[[bytes], bytes]] = {
+    "overflow": lambda whole: whole.replace(b'"prompt_tokens": ', b'"prompt_tokens": 1e999, "_": '),
+    "abort": lambda whole: whole.replace(b'"finish_reason": "stop"', b'"finish_reason": "abort"'),
+}
 
 
 def read_question(body: bytearray) -> Asked:
@@ -84,6 +92,12 @@ def refusal(asked: Asked, settings: Settings) -> tuple[int, str] | None:
     return None
 
 
+def served(settings: Settings) -> bytes:
+    """The list of models; `models` where it is to be another text."""
+    listed = {"object": "list", "data": [{"id": settings.model, "object": "model"}]}
+    return (json.dumps(listed) if settings.models is None else settings.models).encode()
+
+
 def completion(asked: Asked, settings: Settings, misbehaviour: str = "") -> bytes:
     match misbehaviour:
         case "not_json":
@@ -92,6 +106,8 @@ def completion(asked: Asked, settings: Settings, misbehaviour: str = "") -> byte
             return b'{"object":"chat.completion","choices":{"message":"not a list"}}'
         case "no_choices":
             return b'{"object":"chat.completion","choices":[]}'
+        case "overflow" | "abort":
+            return _SPOILT[misbehaviour](completion(asked, settings))
     text = settings.answers.get(asked.prompt, TEXTS.get(asked.prompt, "Something."))
     most = int(asked.fields.get("max_completion_tokens", 4096))
     wants_logprobs = bool(asked.fields.get("logprobs"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
-from tests.vllm_answers import Asked, Misbehaviour, Settings, completion, read_question, refusal
+from tests.vllm_answers import Asked, Misbehaviour, Settings, completion, read_question, refusal, served
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -150,8 +150,7 @@ class Connection(asyncio.Protocol):
             case b"GET", b"/health":
                 self.answer(self._engine.settings.health, b"")
             case b"GET", b"/v1/models":
-                served = {"object": "list", "data": [{"id": self._engine.settings.model, "object": "model"}]}
-                self.answer(200, json.dumps(served).encode())
+                self.answer(200, served(self._engine.settings))
             case _:
                 self.answer(*self._listener.control(path, body))
 

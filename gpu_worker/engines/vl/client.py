@@ -94,9 +94,13 @@ class VllmClient:
             raise EngineUnavailable("the client is closed")
         self._circuit.check()
 
-    def _grow(self) -> None:
+    def _grow(self, *, instead_of: threading.Thread | None = None) -> None:
+        """A sender that dies of a bug is replaced: others wait for it."""
         with self._growing:
-            if len(self._senders) >= self._settings.requests or self._stopping.is_set():
+            if self._stopping.is_set():
+                return
+            self._senders = [each for each in self._senders if each is not instead_of]
+            if len(self._senders) >= self._settings.requests:
                 return
             connection = Connection(self._address)
             self._connections.append(connection)
@@ -110,10 +114,13 @@ class VllmClient:
             stopping=self._stopping,
             seconds=self._settings.seconds,
         )
-        while (waiting := self._lanes.take()) is not None:
-            if waiting.future.set_running_or_notify_cancel():
-                _settle(waiting, asking, self._bodies)
-        connection.close()
+        try:
+            while (waiting := self._lanes.take()) is not None:
+                if waiting.future.set_running_or_notify_cancel():
+                    _settle(waiting, asking, self._bodies)
+        finally:
+            connection.close()
+            self._grow(instead_of=threading.current_thread())
 
     def _give_up_waiting(self) -> None:
         for waiting in self._lanes.drain():
@@ -136,6 +143,9 @@ def _settle(waiting: Waiting, asking: Asking, bodies: Bodies) -> None:
         waiting.future.set_exception(error)
     else:
         waiting.future.set_result(answer)
+    finally:
+        if not waiting.future.done():  # a bug of ours, which the thread's end tells of
+            waiting.future.set_exception(BlockRefused("it could not be asked"))
 
 
 def _fail(future: Future[Answer], error: Exception) -> None:

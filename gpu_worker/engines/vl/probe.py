@@ -112,5 +112,5 @@ def _surely_right() -> Question:
 def _names(body: bytes) -> list[str]:
     try:
         return [str(model["id"]) for model in json.loads(body)["data"]]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise EngineUnavailable(f"/v1/models answers what is no list of models: {body[:200]!r}") from error
