@@ -37,14 +37,15 @@ class Round:
     def _answered(self, place: int, ended: Callable[[], None], future: Future[Answer]) -> None:
         self._room.answered()
         with self._lock:
+            was_well = self.error is None
             self._open.pop(place)
             if not future.cancelled():
                 self._keep(place, future)
-            rest = tuple(self._open.values())
-        if self.error is not None:
-            for other in rest:
-                other.cancel()
-        if not rest:
+            is_last = not self._open
+            vain = tuple(self._open.values()) if was_well and self.error is not None else ()
+        for other in vain:  # by the first error only: each of them comes back here
+            other.cancel()
+        if is_last:
             ended()
 
     def _keep(self, place: int, future: Future[Answer]) -> None:
