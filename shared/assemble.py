@@ -44,9 +44,10 @@ def assemble(job_id: JobId, platform: Platform) -> Job:
     if job.deadline_at <= now:
         pages = tuple(_readable(job, page, objects) for page in pages)
     outcomes = tuple(at_once(lambda page: _linked(job, page, objects), pages, most=_READ_AT_ONCE))
+    document = whole(outcomes)
     results = {
-        result_markdown(job.id, job.round): document_markdown(outcomes, job.options).encode(),
-        result_json(job.id, job.round): to_json(whole(outcomes)),
+        result_markdown(job.id, job.round): document_markdown(document, job.options).encode(),
+        result_json(job.id, job.round): to_json(document),
     }
     create_all(objects, results)
     written = sum(map(len, results.values()))

@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -16,6 +16,7 @@ from shared.domain.document import (
     image_names,
     linked_images,
     page_markdown,
+    whole,
 )
 from shared.domain.errors import RenderTimeout
 from shared.domain.options import Extra, Options, Tables
@@ -66,6 +67,7 @@ def text_of(markdown: str) -> str:
 
 @pytest.mark.parametrize("options", [HTML, MARKDOWN], ids=["html", "markdown"])
 @pytest.mark.parametrize("label", SHOWN)
+@settings(deadline=None)
 @given(content=hostile_texts)
 @example(content="[x\\](http://e)")
 @example(content="[ \\[a\\\\](http://e)")
@@ -90,6 +92,7 @@ def test_no_text_of_a_document_becomes_html_a_link_an_image_a_comment_or_a_block
 
 
 @pytest.mark.parametrize("label", [Label.TEXT, Label.HEADING])
+@settings(deadline=None)
 @given(content=hostile_texts.filter(lambda text: "$" not in text and "\\(" not in text and "\\[" not in text))
 @example(content="C#")
 @example(content="#")
@@ -245,13 +248,13 @@ OUTCOMES = (
 
 
 def test_each_page_begins_with_its_marker_and_one_that_failed_says_so() -> None:
-    markdown = document_markdown(OUTCOMES, HTML)
+    markdown = document_markdown(whole(OUTCOMES), HTML)
 
     assert markdown == "<!-- page 3 -->\n\nthree\n\n<!-- page 4 failed: render_timeout -->\n\n<!-- page 5 -->\n"
 
 
 def test_a_page_that_failed_says_so_without_markers_too() -> None:
-    markdown = document_markdown(OUTCOMES, Options(page_markers=False))
+    markdown = document_markdown(whole(OUTCOMES), Options(page_markers=False))
 
     assert markdown == "three\n\n<!-- page 4 failed: render_timeout -->\n"
 

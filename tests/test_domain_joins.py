@@ -15,6 +15,7 @@ from shared.domain.errors import RenderTimeout
 from shared.domain.joins import Join, JoinKind, Place, find_joins
 from shared.domain.options import Extra, Options, Tables
 from shared.domain.page import Block, Label, PageRead
+from shared.domain.paragraphs import drops_hyphen, mended
 from shared.domain.tables import read_table, width
 from shared.records import from_json, to_json
 from tests.joining import (
@@ -42,7 +43,7 @@ HEAD, ONE, TWO, THREE = ("Year", "Sheets"), ("1712", "40"), ("1713", "42"), ("17
 
 
 def markdown(*reads: PageRead | None, options: Options = BARE) -> str:
-    return document_markdown(pages(*reads), options)
+    return document_markdown(whole(pages(*reads)), options)
 
 
 def seen(source: str) -> str:
@@ -158,7 +159,7 @@ def test_only_pages_that_follow_each_other_are_joined() -> None:
     assert find_joins([(1, torn[0]), (3, torn[1])]) == ()
     assert joins(torn[0], None, torn[1]) == ()
     assert joins(torn[0], page(), torn[1]) == ()
-    shown = document_markdown([pages(torn[0])[0], failed, *pages(torn[1], first=3)], HTML)
+    shown = document_markdown(whole([pages(torn[0])[0], failed, *pages(torn[1], first=3)]), HTML)
     assert shown == (
         f"<!-- page 1 -->\n\n{OPEN}\n\n<!-- page 2 failed: render_timeout -->\n\n<!-- page 3 -->\n\n{REST}\n"
     )
@@ -213,6 +214,38 @@ def test_without_markers_no_link_comes_about_where_two_parts_meet() -> None:
     source = markdown(page(text(first[:-3] + "]这这这这[x")), page(text("们](http://e)把他们的破布带到这里。")))
 
     assert "<a" not in MarkdownIt("commonmark").render(source)
+
+
+@pytest.mark.parametrize("inner", [CHINESE, "ten" + CHINESE, "ten " + CHINESE, "ten\x1f" + CHINESE])
+@pytest.mark.parametrize("options", [HTML, BARE], ids=["markers", "bare"])
+def test_a_paragraph_goes_on_after_a_page_without_spaces_before_which_a_word_was_divided(
+    options: Options, inner: str
+) -> None:
+    source = markdown(page(text("The names are writ-")), page(text(inner)), page(text(CHINESE_REST)), options=options)
+
+    assert seen(source).endswith(f"{CHINESE}{CHINESE_REST}")
+    assert source.count("\n\n") == (options is HTML)
+
+
+def test_a_page_that_only_ends_a_divided_word_is_not_run_through() -> None:
+    reads = [page(text(content)) for content in ("The names are writ-", "ten", "in a day book that lies in the hall")]
+
+    assert [join.second.page for join in joins(*reads)] == [2]
+
+
+def test_a_divided_words_rest_ends_where_a_script_without_spaces_begins() -> None:
+    source = markdown(page(text("The names are writ-")), page(text("ten" + CHINESE)), options=HTML)
+
+    assert source == f"<!-- page 1 -->\n\nThe names are written<!-- page 2 -->{CHINESE}\n"
+
+
+def test_what_goes_on_is_judged_by_what_is_shown_of_it() -> None:
+    """A control character is shown as a mark of its own: what stands before or after it is then no word's part."""
+    torn = page(text("and the paper was contin-\x1f")), page(text("ued in the spring"))
+
+    assert [join.hyphen_dropped for join in joins(*torn)] == [False]
+    assert "contin-\ufffd ued" in markdown(*torn)
+    assert joins(page(text(OPEN)), page(text("\x1f" + REST))) == ()
 
 
 def test_a_dropped_hyphen_is_told() -> None:
@@ -368,7 +401,14 @@ CONTENTS = st.sampled_from(
     [OPEN, REST, INNER, GREETING, "这家造纸厂位于河边已经有很多年了而且山谷里的人", "们来了", "contin-"]
 )
 BOXES = st.sampled_from([COLUMN, HALF, OTHER_HALF, LINE, SHORT_LINE])
-TEXTS = st.builds(text, CONTENTS | st.text("ab-., 中\n", max_size=12), BOXES)
+MIXED = st.lists(
+    st.sampled_from(["ued", "wri-", "wri\u00ad", "纸", CHINESE, "หมู่บ้าน", "a", "-", ",", "$", " ", "\x1f", "\x1b"]),
+    min_size=1,
+    max_size=5,
+).map("".join)
+"""Words of scripts with and without spaces, long enough for a page of their own, and what nobody sees between them."""
+
+TEXTS = st.builds(text, CONTENTS | MIXED | st.text("ab-., 中\n", max_size=12), BOXES)
 OTHERS = st.builds(other, st.sampled_from([*FURNITURE, Label.FIGURE, Label.CAPTION, Label.HEADING]), CONTENTS)
 ROWS = st.lists(st.sampled_from([HEAD, ONE, TWO]), min_size=1, max_size=4)
 GRIDS = st.builds(lambda rows: grid(*rows), ROWS)
@@ -385,8 +425,12 @@ TORN_PAGE = st.builds(
     AT_BREAKS,
 )
 INNER_PAGE = st.builds(lambda top, inner, foot: page(*top, inner, *foot), AT_BREAKS, BEGUN | LEFT_OPEN, AT_BREAKS)
-READS = ANY_PAGE | TORN_PAGE | TORN_PAGE | INNER_PAGE
-DOCUMENTS = st.lists(READS | READS | READS | st.none(), min_size=1, max_size=6).map(lambda reads: pages(*reads))
+MIXED_PAGE = st.builds(lambda inner, foot: page(text(inner), *foot), MIXED, AT_BREAKS)
+READS = ANY_PAGE | TORN_PAGE | TORN_PAGE | INNER_PAGE | MIXED_PAGE
+MIXED_DOCUMENTS = st.lists(MIXED_PAGE, min_size=2, max_size=5).map(lambda reads: pages(*reads))
+DOCUMENTS = MIXED_DOCUMENTS | st.lists(READS | READS | READS | st.none(), min_size=1, max_size=6).map(
+    lambda reads: pages(*reads)
+)
 
 
 def left_out(document: Document) -> Counter[str]:
@@ -395,7 +439,7 @@ def left_out(document: Document) -> Counter[str]:
     gone: Counter[str] = Counter()
     for join in document.joins:
         if join.hyphen_dropped:
-            gone["-"] += 1
+            gone[blocks[join.first.page, join.first.block].content.strip()[-1]] += 1
         rows = read_table(blocks[join.second.page, join.second.block].content)[: join.header_rows_dropped]
         gone.update("".join(cell.text for row in rows for cell in row))
     return gone
@@ -409,19 +453,46 @@ def test_no_character_is_lost_or_invented_but_those_that_the_joins_tell_of(
     options = Options(include=frozenset(Extra), tables=tables)
     alone = "".join(seen(page_markdown(each.read, options)) for each in outcomes if each.read)
 
-    together = Counter(seen(document_markdown(outcomes, options)))
+    together = Counter(seen(document_markdown(whole(outcomes), options)))
 
     assert together + left_out(whole(outcomes)) == Counter(alone)
+
+
+ANY_TEXT = st.text().map(str.strip)
+
+
+@given(first=MIXED.map(str.strip) | ANY_TEXT, second=MIXED.map(str.strip) | ANY_TEXT)
+def test_two_parts_of_whatever_content_are_put_together_and_lose_nothing_but_the_hyphen(
+    first: str, second: str
+) -> None:
+    before, gap, after = mended(first, second)
+
+    kept = first[:-1] if drops_hyphen(first, second) else first
+    assert "".join((before + gap + after).split()) == "".join((kept + second).split())
+    assert before.startswith(kept)
+    assert gap in {"", " "}
+
+
+@settings(deadline=None)
+@given(reads=st.lists(st.lists(st.builds(other, st.sampled_from(Label), MIXED | st.text()), max_size=3), max_size=4))
+def test_pages_of_whatever_content_make_a_document(reads: list[list[Block]]) -> None:
+    """A document that cannot be put together would be a job that never ends."""
+    document = whole(pages(*(page(*blocks) for blocks in reads)))
+
+    shown = document_markdown(document, EVERYTHING)
+
+    assert shown.count("<!-- page ") == len(reads)
+    assert from_json(Document, to_json(document)) == document
 
 
 @settings(deadline=None)
 @given(outcomes=DOCUMENTS)
 def test_every_page_has_its_marker_once_in_the_pages_order(outcomes: list[PageOutcome]) -> None:
-    source = document_markdown(outcomes, EVERYTHING)
+    source = document_markdown(whole(outcomes), EVERYTHING)
 
     assert [int(number) for number in re.findall(r"<!-- page (\d+)", source)] == [each.number for each in outcomes]
-    assert re.sub(r"\s+", "", re.sub(r"<!-- page \d+ -->", "", document_markdown(outcomes, HTML))) == re.sub(
-        r"\s+", "", document_markdown(outcomes, BARE)
+    assert re.sub(r"\s+", "", re.sub(r"<!-- page \d+ -->", "", document_markdown(whole(outcomes), HTML))) == re.sub(
+        r"\s+", "", document_markdown(whole(outcomes), BARE)
     )
 
 
@@ -447,4 +518,4 @@ def test_one_page_has_nothing_to_join(read: PageRead) -> None:
     )
 
     assert whole(pages(read)).joins == ()
-    assert document_markdown(pages(without_headings), BARE) == page_markdown(without_headings, BARE) + "\n"
+    assert document_markdown(whole(pages(without_headings)), BARE) == page_markdown(without_headings, BARE) + "\n"

@@ -123,9 +123,8 @@ def test_a_title_keeps_its_level_and_a_numbered_or_smaller_one_after_it_is_a_hea
     later = page(title("Another mill"), title("2 Vats", height=30), title("Small", height=28))
 
     assert levels(page(title("The Mill")), page(heading("1 Rags")), later) == [1, 2, 1, 2, 2]
-    assert document_markdown(pages(page(title("The Mill")), page(title("2 Vats"))), Options(page_markers=False)) == (
-        "# The Mill\n\n## 2 Vats\n"
-    )
+    document = whole(pages(page(title("The Mill")), page(title("2 Vats"))))
+    assert document_markdown(document, Options(page_markers=False)) == "# The Mill\n\n## 2 Vats\n"
 
 
 @pytest.mark.parametrize("following", ["2 Vats", "1.1 Linen"])

@@ -56,7 +56,7 @@ def their_tables(*reads: PageRead | None) -> list[Table]:
 
 
 def our_tables(*reads: PageRead | None) -> list[Table]:
-    source = document_markdown(pages(*reads), Options(page_markers=False))
+    source = document_markdown(whole(pages(*reads)), Options(page_markers=False))
     return [_texts(f"<table>{part}") for part in source.split("<table>")[1:]]
 
 

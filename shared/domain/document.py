@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from shared.domain.blocks import block_markdown, is_shown
 from shared.domain.errors import Failure
 from shared.domain.escaping import escaped, visible
-from shared.domain.joins import Join, Pages, Place, find_joins
+from shared.domain.joins import Join, Place, find_joins
 from shared.domain.levels import heading_levels
 from shared.domain.options import Options
 from shared.domain.page import Block, Label, PageRead
 from shared.domain.paragraphs import mended
 from shared.domain.tables import Part, read_table, table
 
+_HEADINGS = frozenset({Label.TITLE, Label.HEADING})
 _IMAGE_LINK = re.compile(r"!\[\]\((images/[0-9a-f]{16}\.(?:png|jpg))\)")
 _FENCED = re.compile(r"^(`{3,})\n.*?\n\1$", re.MULTILINE | re.DOTALL)
 
@@ -57,17 +58,13 @@ class Document:
 def whole(outcomes: Iterable[PageOutcome]) -> Document:
     """Return the document of these pages, ascending by number."""
     outcomes = tuple(outcomes)
-    pages = _pages(outcomes)
+    pages = [(outcome.number, outcome.read) for outcome in outcomes]
     blocks = {number: read.blocks for number, read in pages if read is not None}
     headings = tuple(
         HeadingLevel(heading=Place(page=number, block=blocks[number][index].id), level=level)
         for (number, index), level in sorted(heading_levels(pages).items())
     )
     return Document(pages=outcomes, joins=find_joins(pages), headings=headings)
-
-
-def _pages(outcomes: Sequence[PageOutcome]) -> Pages:
-    return [(outcome.number, outcome.read) for outcome in outcomes]
 
 
 def page_markdown(read: PageRead, options: Options) -> str:
@@ -80,12 +77,11 @@ def _shown(blocks: Iterable[Block], options: Options) -> list[str]:
     return [text for text in shown if text]
 
 
-def document_markdown(outcomes: Iterable[PageOutcome], options: Options) -> str:
-    """Return the document; it ends with one newline. What goes on over a page break stands in one piece, between what
-    else the two pages show, with the second page's marker where that page begins.
+def document_markdown(document: Document, options: Options) -> str:
+    """Return what `whole` made of the pages; it ends with one newline. What goes on over a page break stands in one
+    piece, between what else the two pages show, with the second page's marker where that page begins.
     """
-    outcomes = tuple(outcomes)
-    return "\n\n".join(part for part in _parts(outcomes, options) if part) + "\n"
+    return "\n\n".join(part for part in _parts(document, options) if part) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +94,11 @@ class _Sheet:
     header_rows: int
 
 
-def _parts(outcomes: Sequence[PageOutcome], options: Options) -> Iterator[str]:
-    sheets = _sheets(_pages(outcomes))
+def _parts(document: Document, options: Options) -> Iterator[str]:
+    sheets = _sheets(document)
     torn: list[_Piece] = []
     late: list[str] = []
-    for outcome in outcomes:
+    for outcome in document.pages:
         mark = _mark(outcome, options)
         sheet = sheets.get(outcome.number)
         if sheet is None or sheet.begun is None:
@@ -130,18 +126,22 @@ def _mark(outcome: PageOutcome, options: Options) -> str:
     return f"<!-- page {outcome.number} -->" if options.page_markers else ""
 
 
-def _sheets(pages: Pages) -> Mapping[int, _Sheet]:
-    levels, joins = heading_levels(pages), find_joins(pages)
-    into, out_of = ({join.second.page: join for join in joins}, {join.first.page: join for join in joins})
+def _sheets(document: Document) -> Mapping[int, _Sheet]:
+    levels = {each.heading: each.level for each in document.headings}
+    into = {join.second.page: join for join in document.joins}
+    out_of = {join.first.page: join for join in document.joins}
     return {
-        number: _sheet(_levelled(number, read, levels), into.get(number), out_of.get(number))
-        for number, read in pages
-        if read is not None
+        page.number: _sheet(_levelled(page.number, page.read, levels), into.get(page.number), out_of.get(page.number))
+        for page in document.pages
+        if page.read is not None
     }
 
 
-def _levelled(number: int, read: PageRead, levels: Mapping[tuple[int, int], int]) -> list[Block]:
-    return [_at(levels.get((number, index)), block) for index, block in enumerate(read.blocks)]
+def _levelled(number: int, read: PageRead, levels: Mapping[Place, int]) -> list[Block]:
+    return [
+        _at(levels.get(Place(page=number, block=block.id)), block) if block.label in _HEADINGS else block
+        for block in read.blocks
+    ]
 
 
 def _at(level: int | None, block: Block) -> Block:

@@ -1,14 +1,15 @@
 """Which paragraphs and tables go on over a page break. Pages' blocks stay as they are: a join only points at two."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from shared.domain.measures import breadth, is_spaceless, left
+from shared.domain.escaping import visible
+from shared.domain.measures import breadth, left
 from shared.domain.page import PICTURES, Block, Label, PageRead
-from shared.domain.paragraphs import drops_hyphen, goes_on
+from shared.domain.paragraphs import drops_hyphen, goes_on, mended
 from shared.domain.tables import begins_anew, read_table, repeated_rows, width
 
 Pages = Sequence[tuple[int, PageRead | None]]
@@ -18,6 +19,7 @@ TABLE_WAVERS = 0.06
 """By so much of the page's width a table's width and its left edge differ from those of its continuation."""
 
 _FURNITURE = frozenset({Label.HEADER, Label.FOOTER, Label.PAGE_NUMBER, Label.FOOTNOTE, Label.ASIDE})
+_JOINED = frozenset({Label.TEXT, Label.TABLE})
 _FLOATS = PICTURES | {Label.CAPTION, Label.TABLE}
 _NOTE_LENGTH = 80
 _GOES_ON = r"(?:continue[ds]?|cont['\u2018\u2019]?d|cont\.|fortsetzung|fortgesetzt|suite|continuaci[oó]n|续|續)"
@@ -59,25 +61,37 @@ class Join:
 def find_joins(pages: Pages) -> tuple[Join, ...]:
     """At most one for each break between two pages that were read and whose numbers follow each other."""
     found: list[Join] = []
-    for (number, read), (next_number, next_read) in pairwise(pages):
-        if read is None or next_read is None or next_number != number + 1:
+    reads = {number: _as_shown(read) for number, read in pages if read is not None}
+    for number, next_number in pairwise(reads):
+        if next_number != number + 1:
             continue
         before = found[-1] if found and found[-1].second.page == number else None
-        join = _table_join((number, read), (next_number, next_read)) or _paragraph_join(
-            (number, read), (next_number, next_read)
-        )
-        if join is not None and (before is None or before.second != join.first or _leaves_room(join, read)):
+        around = (number, reads[number]), (next_number, reads[next_number])
+        join = _table_join(*around) or _paragraph_join(*around)
+        if join is not None and (before is None or before.second != join.first or _leaves_room(before, reads)):
             found.append(join)
     return tuple(found)
 
 
-def _leaves_room(join: Join, read: PageRead) -> bool:
-    """Whether a page that lies wholly within a paragraph or table may: what else it shows would be torn from it."""
-    inner = next(block for block in read.blocks if block.id == join.first.block)
-    if any(block.label not in _FURNITURE and not _is_note(block) for block in read.blocks if block is not inner):
+def _as_shown(read: PageRead) -> PageRead:
+    """The Markdown puts visible text together: what is judged must be the same."""
+    return replace(read, blocks=tuple(replace(block, content=visible(block.content)) for block in read.blocks))
+
+
+def _leaves_room(into: Join, reads: Mapping[int, PageRead]) -> bool:
+    """Whether the page that a join leads into may lie wholly within a paragraph or table.
+
+    What else it shows would be torn from it, and of its text something must be left after the end of a divided word.
+    """
+    first, inner = (_block(place, reads[place.page]) for place in (into.first, into.second))
+    beside = (block for block in reads[into.second.page].blocks if block is not inner)
+    if any(block.label not in _FURNITURE and not _is_note(block) for block in beside):
         return False
-    text = inner.content.strip()
-    return join.kind is JoinKind.TABLE or " " in text or is_spaceless(text[-1])
+    return into.kind is JoinKind.TABLE or bool(mended(first.content.strip(), inner.content.strip())[2])
+
+
+def _block(place: Place, read: PageRead) -> Block:
+    return next(block for block in read.blocks if block.id == place.block and block.label in _JOINED)
 
 
 def _paragraph_join(before: tuple[int, PageRead], after: tuple[int, PageRead]) -> Join | None:

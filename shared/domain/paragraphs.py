@@ -40,13 +40,17 @@ def goes_on(first: Block, page: PageRead, second: Block, next_page: PageRead) ->
 
 
 def mended(first: str, second: str) -> tuple[str, str, str]:
-    """Return what stands before the page break, between, and after it. A word that the break divides stands before."""
+    """Return what stands before the page break, between, and after it. A word that the break divides stands before.
+
+    Either part may be empty.
+    """
     if not _is_split(first, second):
-        spaceless = is_spaceless(first[-1]) and is_spaceless(second[0])
+        spaceless = not first or not second or (is_spaceless(first[-1]) and is_spaceless(second[0]))
         return first, "" if spaceless else " ", second
-    word, *rest = second.split(maxsplit=1)
-    whole = (first[:-1] if drops_hyphen(first, second) else first) + word
-    return whole, " " if rest else "", "".join(rest)
+    end = _word_end(second)
+    rest = second[end:].lstrip()
+    whole = (first[:-1] if drops_hyphen(first, second) else first) + second[:end]
+    return whole, "" if rest == second[end:] else " ", rest
 
 
 def drops_hyphen(first: str, second: str) -> bool:
@@ -55,7 +59,13 @@ def drops_hyphen(first: str, second: str) -> bool:
 
 
 def _is_split(first: str, second: str) -> bool:
-    return bool(_SPLIT_WORD.search(first)) and second[0].isalpha()
+    return bool(_SPLIT_WORD.search(first)) and second[:1].isalpha()
+
+
+def _word_end(text: str) -> int:
+    """Where the word ends that the text begins with: at a space, or at a script that has none."""
+    ends = (index for index, letter in enumerate(text) if letter.isspace() or is_spaceless(letter))
+    return next(ends, len(text))
 
 
 def _reads_on(first: str, second: str, several_lines: bool) -> bool:
