@@ -232,13 +232,13 @@ class Settings:
         None,
         _PRICE,
         f"USD an hour of one worker with its GPU; default: {LIST_PRICES.worker_hour} on google (list price of a Cloud"
-        " Run L4 with 4 vCPU and 16 GiB, November 2026), else 0; as of every price, 0: not priced",
+        " Run L4 with 8 vCPU and 24 GiB, November 2026), else 0; as of every price, 0: not priced",
     )
     price_function_hour: float | None = _setting(
         None,
         _PRICE,
-        f"USD an hour of one function's instance; default: {LIST_PRICES.function_hour} on google (list price of 1 vCPU"
-        " and 2 GiB, November 2026), else 0",
+        f"USD an hour of one function's instance; default: {LIST_PRICES.function_hour} on google (list price of 2 vCPU"
+        " and 4 GiB, November 2026), else 0",
     )
     price_page: float | None = _setting(
         None,

@@ -61,14 +61,15 @@ resource "google_cloud_run_v2_service" "crema" {
       max_instance_count = 1 # two would scale against each other
     }
     containers {
-      image          = "us-central1-docker.pkg.dev/cloud-run-oss-images/crema-v1/autoscaler:1.1"
+      image          = var.autoscaler_image
       base_image_uri = "us-central1-docker.pkg.dev/serverless-runtimes/google-24/runtimes/java25"
       env {
         name  = "CREMA_CONFIG"
         value = google_parameter_manager_parameter_version.crema[0].name
       }
       resources {
-        limits = { cpu = "1", memory = "512Mi" }
+        limits   = { cpu = "1", memory = "512Mi" }
+        cpu_idle = true # between two ticks nothing is paid; otherwise an instance is, around the clock
       }
     }
   }

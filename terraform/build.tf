@@ -62,6 +62,25 @@ resource "google_storage_bucket" "source" {
   versioning {
     enabled = true # each object is made once; who replaces one all the same leaves a trace
   }
+  # What `gcloud builds submit` sends is of use for the build alone.
+  lifecycle_rule {
+    condition {
+      age            = 7
+      matches_prefix = ["staging/"]
+    }
+    action {
+      type = "Delete"
+    }
+  }
+  lifecycle_rule {
+    condition {
+      days_since_noncurrent_time = 1
+      matches_prefix             = ["staging/"]
+    }
+    action {
+      type = "Delete"
+    }
+  }
   depends_on = [google_project_service.api]
 }
 

@@ -1,8 +1,11 @@
 # With build_deploys: what a build needs to bring its release into operation, and nothing to change rights with. Where a
-# release changes more than code, its apply fails for want of rights, and a person applies.
+# release changes more than code, its apply fails for want of rights, and a person applies. The budget hangs on the billing account, which has its own
+# rights: whoever administrates that lets this account look at it (docs/operate/deploy.md).
 locals {
   deploy_roles = !var.build_deploys ? [] : concat(
     ["roles/viewer", "roles/iam.securityReviewer", "roles/cloudfunctions.developer", "roles/run.developer"],
+    ["roles/serviceusage.serviceUsageConsumer"], # calls are billed to the project, which is a right of its own (versions.tf)
+    var.worker_backend == "pool" ? ["roles/parametermanager.parameterViewer"] : [],
     var.worker_backend == "vms" ? ["roles/compute.instanceAdmin.v1"] : [],
   )
 }

@@ -7,7 +7,7 @@ locals {
     pool = "sum(run_googleapis_com:container_instance_count{monitored_resource=\"cloud_run_worker_pool\",worker_pool_name=\"${var.name}-worker\"})"
     vms  = "sum(compute_googleapis_com:instance_group_size{monitored_resource=\"instance_group\",instance_group_name=\"${var.name}-worker\"})"
   }[var.worker_backend]
-  cost_of_a_day = "sum_over_time(${local.workers}[1d:5m]) * 5 / 60 * ${var.price_per_gpu_hour}"
+  cost_of_a_day = "sum_over_time(${local.workers}[1d:5m]) * 5 / 60 * ${local.price_per_gpu_hour}"
 
   gpu_busy = "metric.type = \"run.googleapis.com/container/gpu/utilizations\" AND resource.type = \"cloud_run_worker_pool\" AND resource.labels.worker_pool_name = \"${var.name}-worker\""
 
@@ -58,11 +58,27 @@ resource "google_monitoring_alert_policy" "subscription" {
   depends_on = [google_project_service.api]
 }
 
-# The worker's log says "page failed" with the page's code, and nothing of what is on it.
+# The worker's log says "page failed" with the page's code, and nothing of what is on it. Cloud Run makes fields of a line;
+# the VMs' agent hands it on as one text, in which a dot below stands for a quote.
+locals {
+  failed_page = {
+    pool = {
+      resource = "cloud_run_worker_pool"
+      filter   = "jsonPayload.message = \"page failed\" AND jsonPayload.logger = \"gpu_worker.commit\""
+      code     = "EXTRACT(jsonPayload.code)"
+    }
+    vms = {
+      resource = "gce_instance"
+      filter   = "jsonPayload.message =~ \"message.: .page failed., .logger.: .gpu_worker.commit.\""
+      code     = "REGEXP_EXTRACT(jsonPayload.message, \"code.: .([a-z_]+)\")"
+    }
+  }[var.worker_backend]
+}
+
 resource "google_logging_metric" "failed_pages" {
   name        = "${var.name}/failed-pages"
   description = "Pages that ended as failed, by code."
-  filter      = "jsonPayload.message = \"page failed\" AND jsonPayload.logger = \"gpu_worker.commit\""
+  filter      = "resource.type = \"${local.failed_page.resource}\" AND ${local.failed_page.filter}"
   metric_descriptor {
     metric_kind = "DELTA"
     value_type  = "INT64"
@@ -70,11 +86,13 @@ resource "google_logging_metric" "failed_pages" {
       key = "code"
     }
   }
-  label_extractors = { code = "EXTRACT(jsonPayload.code)" }
+  label_extractors = { code = local.failed_page.code }
   depends_on       = [google_project_service.api]
 }
 
+# An alert on a metric of one's own is refused for up to ten minutes after the metric was made: so with the second apply.
 resource "google_monitoring_alert_policy" "failed_pages" {
+  count                 = local.is_released ? 1 : 0
   display_name          = "${var.name}: more than ${var.alert_failed_pages} pages failed in an hour"
   combiner              = "OR"
   severity              = "WARNING"
@@ -82,7 +100,7 @@ resource "google_monitoring_alert_policy" "failed_pages" {
   conditions {
     display_name = "failed pages"
     condition_threshold {
-      filter          = "metric.type = \"logging.googleapis.com/user/${google_logging_metric.failed_pages.name}\" AND resource.type = \"${var.worker_backend == "pool" ? "cloud_run_worker_pool" : "gce_instance"}\""
+      filter          = "metric.type = \"logging.googleapis.com/user/${google_logging_metric.failed_pages.name}\" AND resource.type = \"${local.failed_page.resource}\""
       comparison      = "COMPARISON_GT"
       threshold_value = var.alert_failed_pages
       duration        = "0s"
@@ -110,6 +128,8 @@ resource "google_monitoring_alert_policy" "cost" {
       query               = "${local.cost_of_a_day} > ${var.alert_cost_a_day}"
       duration            = "0s"
       evaluation_interval = "300s"
+      # Before the first worker there are no such figures to ask for.
+      disable_metric_validation = true
     }
   }
   documentation {

@@ -5,7 +5,7 @@ locals {
   # are for what it can't know of any more. Everything under uploads/ includes the notes in uploads/{tenant}/used/.
   lifecycle = {
     data = {
-      "cache/" = max(1, var.cache_days)
+      "cache/" = ceil(var.cache_days) + 1       # a day after the code takes none of it any more
       "jobs/"  = ceil(var.retention_days) + 365 # a job may be retried, and lives on, as long as its key does
     }
     inbox   = { "inbox/" = var.inbox_days }

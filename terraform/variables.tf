@@ -61,6 +61,26 @@ variable "vlm_release" {
   }
 }
 
+variable "autoscaler_image" {
+  description = "Google's image of CREMA, the pool's autoscaler: by a tag, or by digest once you have looked one up."
+  type        = string
+  default     = "us-central1-docker.pkg.dev/cloud-run-oss-images/crema-v1/autoscaler:1.1"
+  validation {
+    condition     = can(regex("^[a-z0-9./-]+(:[0-9][0-9.]*|@sha256:[0-9a-f]{64})$", var.autoscaler_image))
+    error_message = "An image with a version's tag or a digest; not latest."
+  }
+}
+
+variable "vm_image" {
+  description = "Boot image of the GPU VMs: a family, whose newest is taken by each new VM, or one image of it."
+  type        = string
+  default     = "projects/cos-cloud/global/images/family/cos-stable"
+  validation {
+    condition     = can(regex("^projects/cos-cloud/global/images/(family/)?cos-[a-z0-9-]+$", var.vm_image))
+    error_message = "Container-Optimized OS: projects/cos-cloud/global/images/ and an image, or family/ and a family."
+  }
+}
+
 variable "worker_backend" {
   description = "What the GPU workers run on: \"pool\" is a Cloud Run worker pool, \"vms\" a group of Spot VMs."
   type        = string
@@ -72,7 +92,7 @@ variable "worker_backend" {
 }
 
 variable "gpu" {
-  description = "GPU of a worker. nvidia-rtx-pro-6000 is for the pool alone, and costs a multiple."
+  description = "GPU of a worker. nvidia-rtx-pro-6000 is for the pool alone, in two of the regions, and costs a multiple."
   type        = string
   default     = "nvidia-l4"
   validation {
@@ -82,6 +102,10 @@ variable "gpu" {
   validation {
     condition     = var.worker_backend == "pool" || var.gpu == "nvidia-l4"
     error_message = "The VMs are G2 machines, which come with an L4."
+  }
+  validation {
+    condition     = var.gpu == "nvidia-l4" || contains(["europe-west4", "asia-southeast1"], var.region)
+    error_message = "Cloud Run has RTX PRO 6000 GPUs in europe-west4 and asia-southeast1."
   }
 }
 
@@ -116,12 +140,36 @@ variable "page_origins" {
 # --- what costs money ---------------------------------------------------------------------------------------------
 
 variable "max_gpus" {
-  description = "Most GPU workers at any moment. A hard stop: the pool, the group and both autoscalers hold it."
+  description = "Most GPU workers at any moment, whatever waits: the autoscaler of either backend holds it."
   type        = number
   default     = 2
   validation {
     condition     = var.max_gpus >= 1 && var.max_gpus <= 100 && floor(var.max_gpus) == var.max_gpus
     error_message = "A whole number from 1 to 100."
+  }
+}
+
+variable "worker_size" {
+  description = "CPUs and GiB of a worker's two containers: each is paid for as long as the worker is there. null: by the GPU (machines.json)."
+  type        = object({ worker_cpu = number, worker_gib = number, vlm_cpu = number, vlm_gib = number })
+  default     = null
+  validation {
+    condition     = var.worker_size == null ? true : alltrue([for value in values(var.worker_size) : value >= 1 && floor(value) == value])
+    error_message = "Whole numbers of at least 1."
+  }
+  validation {
+    condition = var.worker_size == null || var.gpu != "nvidia-l4" ? true : (
+      var.worker_size.worker_cpu + var.worker_size.vlm_cpu >= 4 && var.worker_size.worker_cpu + var.worker_size.vlm_cpu <= 8 &&
+      var.worker_size.worker_gib + var.worker_size.vlm_gib >= 16 && var.worker_size.worker_gib + var.worker_size.vlm_gib <= 32
+    )
+    error_message = "Beside an L4 together 4 to 8 CPUs and 16 to 32 GiB; a g2-standard-8 has 8 and 32."
+  }
+  validation {
+    condition = var.worker_size == null || var.gpu == "nvidia-l4" ? true : (
+      var.worker_size.worker_cpu + var.worker_size.vlm_cpu >= 20 && var.worker_size.worker_cpu + var.worker_size.vlm_cpu <= 30 &&
+      var.worker_size.worker_gib + var.worker_size.vlm_gib >= 80 && var.worker_size.worker_gib + var.worker_size.vlm_gib <= 120
+    )
+    error_message = "Beside an RTX PRO 6000 together 20 to 30 CPUs and 80 to 120 GiB."
   }
 }
 
@@ -282,7 +330,7 @@ variable "log_level" {
 # --- who is told, and when ----------------------------------------------------------------------------------------
 
 variable "billing_account" {
-  description = "Billing account of the project, as 01ABCD-234EFG-567HIJ, for the budget. \"none\": I do without."
+  description = "Billing account of the project, as 01ABCD-234EF0-56789A, for the budget: you need roles/billing.costsManager on it. \"none\": I do without."
   type        = string
   validation {
     condition     = can(regex("^(none|[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6})$", var.billing_account))
@@ -330,12 +378,16 @@ variable "budget_tenant_day" {
 }
 
 variable "price_per_gpu_hour" {
-  description = "USD that a worker costs an hour, with CPU and memory: for receipts, for budget_day and for the alert."
+  description = "USD that a worker costs an hour, with CPU and memory: for receipts, for budget_day and for the alert. null: by the list (machines.tf)."
   type        = number
-  default     = 1.05
+  default     = null
   validation {
-    condition     = var.price_per_gpu_hour > 0 && var.price_per_gpu_hour <= 20
+    condition     = var.price_per_gpu_hour == null ? true : var.price_per_gpu_hour > 0 && var.price_per_gpu_hour <= 20
     error_message = "More than 0, at most 20."
+  }
+  validation {
+    condition     = var.price_per_gpu_hour != null || var.gpu == "nvidia-l4"
+    error_message = "The list has no price of that GPU: say what a worker with it costs an hour."
   }
 }
 

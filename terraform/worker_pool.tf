@@ -23,7 +23,7 @@ resource "google_cloud_run_v2_worker_pool" "this" {
       image      = local.images.worker
       depends_on = ["vlm"]
       resources {
-        limits = local.size.worker
+        limits = { cpu = tostring(local.size.worker_cpu), memory = "${local.size.worker_gib}Gi" }
       }
       dynamic "env" {
         for_each = merge(local.environment, local.worker_environment)
@@ -56,9 +56,14 @@ resource "google_cloud_run_v2_worker_pool" "this" {
     containers {
       name  = "vlm"
       image = local.images.vlm
+      # Who probes stands outside of the container, and a pool has no address that anybody else could reach. Beside VMs the
+      # image's own 127.0.0.1 stays.
+      args = ["--host", "0.0.0.0"]
       resources {
-        limits = merge(local.size.vlm, { "nvidia.com/gpu" = "1" })
+        limits = { cpu = tostring(local.size.vlm_cpu), memory = "${local.size.vlm_gib}Gi", "nvidia.com/gpu" = "1" }
       }
+      # Ten minutes: how long vLLM takes is not measured, nor whether Cloud Run lets a pool's probe wait that long; of
+      # services it is known that it ends after four.
       startup_probe {
         period_seconds    = 10
         timeout_seconds   = 5

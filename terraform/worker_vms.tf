@@ -47,7 +47,7 @@ resource "google_compute_instance_template" "worker" {
   machine_type = "g2-standard-8" # one L4, 8 CPUs, 32 GB
 
   disk {
-    source_image = "projects/cos-cloud/global/images/family/cos-stable"
+    source_image = var.vm_image
     disk_size_gb = var.vm_disk_gb
     disk_type    = "pd-balanced"
     boot         = true

@@ -18,6 +18,12 @@ def pipeline() -> Mapping[str, Any]:
     return read
 
 
+def machines() -> Mapping[str, Any]:
+    """How large workers are by GPU, and what CPUs, memory and GPUs cost an hour."""
+    read: Mapping[str, Any] = json.loads((TERRAFORM / "machines.json").read_text())
+    return read
+
+
 def text(name: str) -> str:
     """A file without its comments; no string of ours holds what would look like one."""
     return _COMMENT.sub(r"\1", (TERRAFORM / name).read_text())

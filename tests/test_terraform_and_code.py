@@ -1,6 +1,9 @@
 """Terraform and the code name the same things: what one has and the other doesn't is a mistake in one of them."""
 
 import ast
+import json
+import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,11 +22,14 @@ from shared.adapters.google.bus import LEASE
 from shared.adapters.google.names import Names
 from shared.callers import verifier
 from shared.config import PREFIX, Settings, read_settings
+from shared.domain.costs import LIST_PRICES
 from shared.domain.messages import PAGES, Topic
+from shared.logs import JsonFormatter
 from tests import terraform_files as terraform
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = terraform.pipeline()
+MACHINES = terraform.machines()
 KEY = "A" * 43 + "="
 SECRETS = {"sealing-key": KEY, "callback-secret": "whsec_" + KEY}
 IDENTITIES = {"notifier": "notify"}
@@ -114,6 +120,39 @@ def test_every_environment_variable_is_a_setting() -> None:
     assert named <= {variable(field.name, field.metadata) for field in fields(Settings)}
 
 
+LEFT_AS_THEY_ARE = {
+    "data": "embedded",
+    "port": "pagemill serve",
+    "public_url": "the API takes the address under which it was called",
+    "engine_workers": "rapidocr",
+    "vl_pipeline": "part of the recipe: the vLLM image's model decides, so it changes with the code",
+    "vl_model": "vLLM serves the model under its own name",
+    "vl_seconds": "nothing measured asks for another",
+    "vl_tokens": "nothing measured asks for another",
+    "layout_model": "it lies in the image",
+    "model_source": "it lies in the image",
+    "fetch_allow": "nobody is let through to private addresses",
+    "fetch_seconds": "within a push's lease with its tries",
+    "fetch_tries": "as everywhere",
+    "callback_allow_http": "callbacks go over TLS",
+    "max_list_lines": "as everywhere",
+    "max_pixels": "what the sandbox's memory was measured with",
+    "page_seconds": "what the sandbox's memory was measured with",
+    "price_page": "list price",
+    "price_stored_gb_month": "list price",
+    "budget_page_seconds": "an assumption of the code's",
+    "budget_pages": "an assumption of the code's",
+}
+"""Settings that Terraform says nothing of, and why: whoever adds a setting decides here or there."""
+
+
+def test_every_setting_is_set_or_left_as_it_is_for_a_reason() -> None:
+    named = set(re.findall(rf"\b({PREFIX}[A-Z_]+|VL_SERVER_URL)\b", terraform.everything()))
+    left = {field.name for field in fields(Settings) if variable(field.name, field.metadata) not in named}
+
+    assert left == set(LEFT_AS_THEY_ARE)
+
+
 def variable(name: str, metadata: Mapping[str, Any]) -> str:
     return metadata.get("variable") or PREFIX + name.upper()
 
@@ -163,9 +202,50 @@ def environment(function: str) -> dict[str, str]:
     return expanded("environment") | held | ({} if called_by == "callers" else called | audience)
 
 
-def expanded(name: str) -> dict[str, str]:
-    """A map of environment.tf with something in place of each expression that Terraform would evaluate."""
-    given = {key: default for key, default in defaults().items() if default is not None}
+@pytest.mark.parametrize("gpu", sorted(MACHINES["sizes"]))
+def test_a_worker_reads_as_much_at_once_as_its_gpu_and_its_cpus_are_for(gpu: str) -> None:
+    settings = read_settings(expanded("environment", gpu=gpu) | expanded("worker_environment", gpu=gpu))
+    size = MACHINES["sizes"][gpu]
+
+    assert (settings.vl_requests, settings.vl_pages) == (size["requests"], size["pages"])
+    assert settings.layout_processes < size["worker_cpu"]
+    assert settings.worker_memory_mb == pytest.approx(0.85 * size["worker_gib"] * 2**30 / 1e6, abs=1)
+
+
+def test_prices_are_those_of_the_machines_that_are_deployed() -> None:
+    listed = read_settings(expanded("environment")).prices
+    hour = re.findall(r'_HOUR == "([\d.]+)"', (terraform.TERRAFORM / "tests/backends.tftest.hcl").read_text())
+
+    assert listed == LIST_PRICES
+    assert [float(price) for price in hour[:2]] == [LIST_PRICES.worker_hour, LIST_PRICES.function_hour]
+
+
+def price_of_a_worker(gpu: str) -> float:
+    size, prices = MACHINES["sizes"][gpu], MACHINES["prices"]["pool"]
+    cpus, memory = size["worker_cpu"] + size["vlm_cpu"], size["worker_gib"] + size["vlm_gib"]
+    hour = prices["gpu_hour"].get(gpu, 0.0) + cpus * prices["cpu_hour"] + memory * prices["gib_hour"]
+    return float(round(hour, 2))
+
+
+def price_of_a_function() -> float:
+    sized = re.search(r'prepare = \{ memory = "(\d+)Gi", cpu = (\d+)', terraform.text("variables.tf"))
+    assert sized is not None
+    prices = MACHINES["prices"]["function"]
+    return float(round(int(sized[2]) * prices["cpu_hour"] + int(sized[1]) * prices["gib_hour"], 6))
+
+
+def expanded(name: str, *, gpu: str = "nvidia-l4") -> dict[str, str]:
+    """A map of environment.tf, its expressions evaluated as Terraform would, by the variables' defaults."""
+    size = MACHINES["sizes"][gpu]
+    given = {f"var.{key}": default for key, default in defaults().items() if default is not None} | {
+        **{f"local.size.{key}": str(value) for key, value in size.items()},
+        "local.layout_processes": str(min(size["layout_processes"], size["worker_cpu"])),
+        "local.worker_memory_mb": str(math.floor(0.85 * 1073.741824 * size["worker_gib"])),
+        "local.price_per_gpu_hour": str(price_of_a_worker(gpu)),
+        "local.price_per_function_hour": str(price_of_a_function()),
+        "local.worker_port": "8080",
+        "var.project_id": "demo-project",
+    }
     return {key: _evaluated(value, given) for key, value in terraform.map_of("environment.tf", name).items()}
 
 
@@ -181,14 +261,10 @@ def _evaluated(expression: str, given: Mapping[str, str]) -> str:
     match re.sub(r"^tostring\((.*)\)$", r"\1", expression):
         case quoted if quoted.startswith('"'):
             return re.sub(r"\$\{[^}]*\}", "8118", quoted.strip('"'))
-        case "local.worker_port":
-            return "8080"
         case local if local.startswith("local.buckets"):
             return "demo-mill-" + local.split('"')[1]
-        case local if local.startswith("local.size"):
-            return "3"
-        case variable:
-            return given.get(variable.removeprefix("var."), "demo-project")
+        case name:
+            return given[name]
 
 
 def test_each_identity_has_the_rights_that_its_code_needs() -> None:
@@ -249,6 +325,20 @@ def test_failed_pages_are_counted_by_the_words_of_the_log() -> None:
     assert f'jsonPayload.logger = \\"{commit.__name__}\\"' in filters
 
 
+def test_a_vms_log_of_lines_as_text_is_counted_as_well() -> None:
+    record = logging.makeLogRecord({"name": commit.__name__, "msg": "page failed", "levelname": "WARNING"})
+    record.__dict__ |= {"job_id": "01J", "page": 3, "code": "render_failed"}
+    line = JsonFormatter().format(record)
+    expressions = re.findall(r'jsonPayload\.message(?: =~|,) \\"([^"]+)\\"', terraform.text("monitoring.tf"))
+
+    assert json.loads(line)["message"] == "page failed"
+    wanted, code = expressions
+    assert re.search(wanted, line)
+    found = re.search(code, line)
+    assert found is not None
+    assert found[1] == "render_failed"
+
+
 def test_every_number_that_costs_money_is_explained_limited_and_has_a_default() -> None:
     asked_for = {"project_id", "billing_account", "alert_email"}
     flags = {"public_api", "build_deploys", "is_protected"}
@@ -307,7 +397,8 @@ def test_images_are_named_and_ported_as_terraform_expects() -> None:
     assert "worker_port = 8080" in ports
     assert '"--port", "8118"' in (ROOT / "Dockerfile.vlm").read_text()
     assert "vlm_port    = 8118" in ports
-    assert re.search(r"^USER 10001:10001$", (ROOT / "Dockerfile.vlm").read_text(), re.MULTILINE)
+    assert re.search(r"^USER 1000:1000$", (ROOT / "Dockerfile.vlm").read_text(), re.MULTILINE)
+    assert "HOME=/home/paddleocr" in (ROOT / "Dockerfile.vlm").read_text()
     assert (ROOT / "Dockerfile.worker").read_text().count("USER 10001:10001") == 2
 
 

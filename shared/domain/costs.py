@@ -53,12 +53,13 @@ class Prices:
         return engine_seconds / _HOUR * self.worker_hour + self.page
 
 
-LIST_PRICES = Prices(worker_hour=1.05, function_hour=0.1044, page=0.000024, stored_gb_month=0.02)
+LIST_PRICES = Prices(worker_hour=1.36, function_hour=0.2088, page=0.000024, stored_gb_month=0.02)
 """Google's list prices as of November 2026, in a cheap region and without what is free.
 
-`worker_hour`: an L4 on Cloud Run without zonal redundancy, about 0.67, with 4 vCPU and 16 GiB. `function_hour`: 1 vCPU
-and 2 GiB, at 0.000024 and 0.0000025 a second. `page`: 4 objects created at 0.005 a thousand, and 4 documents written to
-Firestore at 0.09 a hundred thousand. `stored_gb_month`: Cloud Storage, standard.
+`worker_hour`: an L4 on Cloud Run without zonal redundancy, 0.672, with 8 vCPU and 24 GiB at 0.000018 and 0.000002 a
+second; that is what services pay, worker pools rather less. `function_hour`: `prepare` with 2 vCPU and 4 GiB, at
+0.000024 and 0.0000025 a second. terraform/machines.tf has the same machines. `page`: 4 objects created at 0.005 a
+thousand, and 4 documents written to Firestore at 0.09 a hundred thousand. `stored_gb_month`: Cloud Storage, standard.
 """
 
 

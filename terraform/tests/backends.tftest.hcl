@@ -27,6 +27,10 @@ run "nothing_runs_before_the_first_build" {
     error_message = "What the build needs is there."
   }
   assert {
+    condition     = length(google_monitoring_alert_policy.failed_pages) == 0 && google_logging_metric.failed_pages.name == "pagemill/failed-pages"
+    error_message = "An alert on a metric that was only just made is refused."
+  }
+  assert {
     condition     = startswith(output.next, "gcloud builds submit ")
     error_message = "The next thing to do is to build."
   }
@@ -48,6 +52,10 @@ run "a_pool_scales_from_zero_to_its_limit" {
   assert {
     condition     = yamldecode(google_parameter_manager_parameter_version.crema[0].parameter_data) == local.crema
     error_message = "That is what the autoscaler reads."
+  }
+  assert {
+    condition     = google_cloud_run_v2_service.crema[0].template[0].containers[0].resources[0].cpu_idle && google_cloud_run_v2_service.crema[0].template[0].scaling[0].min_instance_count == 0
+    error_message = "The autoscaler itself is paid for while it answers, and not around the clock."
   }
   assert {
     condition     = toset([for each in local.crema.spec.scaledObjects[0].spec.triggers : each.metadata.subscriptionName]) == toset([google_pubsub_subscription.this["pages-bulk"].id, google_pubsub_subscription.this["pages-express"].id])
@@ -73,6 +81,10 @@ run "one_container_of_a_pool_has_the_gpu" {
     error_message = "The worker starts once vLLM answers."
   }
   assert {
+    condition     = google_cloud_run_v2_worker_pool.this[0].template[0].containers[1].args == tolist(["--host", "0.0.0.0"])
+    error_message = "A probe reaches vLLM, which stands in another container than who probes."
+  }
+  assert {
     condition     = google_cloud_run_v2_worker_pool.this[0].template[0].node_selector[0].accelerator == "nvidia-l4"
     error_message = "An L4, unless another was asked for."
   }
@@ -86,9 +98,49 @@ run "one_container_of_a_pool_has_the_gpu" {
   }
 }
 
+run "what_is_deployed_is_what_is_counted" {
+  assert {
+    condition     = google_cloudfunctions2_function.this["notify"].service_config[0].environment_variables.PAGEMILL_PRICE_WORKER_HOUR == "1.36" && google_cloudfunctions2_function.this["notify"].service_config[0].environment_variables.PAGEMILL_PRICE_FUNCTION_HOUR == "0.2088"
+    error_message = "An L4 with 8 CPUs and 24 GiB, and prepare with 2 and 4, at list prices."
+  }
+  assert {
+    condition     = { for each in google_cloud_run_v2_worker_pool.this[0].template[0].containers[0].env : each.name => each.value }["PAGEMILL_WORKER_MEMORY_MB"] == "7301" && google_cloud_run_v2_worker_pool.this[0].template[0].containers[0].resources[0].limits["memory"] == "8Gi"
+    error_message = "The worker starts anew at 85 % of its memory."
+  }
+  assert {
+    condition     = endswith(google_monitoring_alert_policy.cost.conditions[0].condition_prometheus_query_language[0].query, " * 5 / 60 * 1.36 > 20") && google_monitoring_alert_policy.cost.conditions[0].condition_prometheus_query_language[0].disable_metric_validation
+    error_message = "The alert counts with the same price, and waits for no metric."
+  }
+}
+
+run "a_smaller_worker_costs_less" {
+  variables {
+    worker_size = { worker_cpu = 2, worker_gib = 4, vlm_cpu = 2, vlm_gib = 12 }
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this["notify"].service_config[0].environment_variables.PAGEMILL_PRICE_WORKER_HOUR == "1.05"
+    error_message = "An L4 with 4 CPUs and 16 GiB."
+  }
+  assert {
+    condition     = local.worker_environment.PAGEMILL_LAYOUT_PROCESSES == "2" && local.worker_environment.PAGEMILL_WORKER_MEMORY_MB == "3650"
+    error_message = "Layout has no more processes than CPUs."
+  }
+}
+
+run "a_price_of_ones_own_counts" {
+  variables {
+    price_per_gpu_hour = 0.9
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this["notify"].service_config[0].environment_variables.PAGEMILL_PRICE_WORKER_HOUR == "0.9"
+    error_message = "The list is for who says nothing."
+  }
+}
+
 run "a_larger_gpu_has_the_cpus_that_cloud_run_wants" {
   variables {
-    gpu = "nvidia-rtx-pro-6000"
+    gpu                = "nvidia-rtx-pro-6000"
+    price_per_gpu_hour = 3
   }
   assert {
     condition     = google_cloud_run_v2_worker_pool.this[0].template[0].node_selector[0].accelerator == "nvidia-rtx-pro-6000"
@@ -116,6 +168,10 @@ run "vms_are_spot_and_scale_from_zero_to_their_limit" {
   assert {
     condition     = google_compute_instance_template.worker[0].scheduling[0].provisioning_model == "SPOT" && google_compute_instance_template.worker[0].scheduling[0].instance_termination_action == "DELETE"
     error_message = "Spot VMs, which leave nothing behind."
+  }
+  assert {
+    condition     = local.vm_environment.PAGEMILL_PRICE_WORKER_HOUR == "0.4" && strcontains(google_logging_metric.failed_pages.filter, "gce_instance")
+    error_message = "Receipts have the price of Spot, and failed pages are counted in the VMs' logs."
   }
   assert {
     condition     = length(google_cloud_run_v2_worker_pool.this) + length(google_cloud_run_v2_service.crema) + length(google_parameter_manager_parameter.crema) + length(google_cloud_scheduler_job.crema) == 0

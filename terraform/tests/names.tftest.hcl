@@ -110,8 +110,8 @@ run "erasing_is_erasing" {
     error_message = "Nor does the database."
   }
   assert {
-    condition     = length([for rule in google_storage_bucket.this["data"].lifecycle_rule : rule if one(rule.condition).matches_prefix == tolist(["cache/"]) && one(rule.condition).age == 30]) == 1
-    error_message = "What was read ends with the cache's days."
+    condition     = length([for rule in google_storage_bucket.this["data"].lifecycle_rule : rule if one(rule.condition).matches_prefix == tolist(["cache/"]) && one(rule.condition).age == 31]) == 1
+    error_message = "What was read ends a day after the cache's days."
   }
   assert {
     condition     = length([for rule in google_storage_bucket.this["uploads"].lifecycle_rule : rule if one(rule.condition).matches_prefix == tolist(["uploads/"]) && one(rule.condition).age == 14]) == 1

@@ -130,7 +130,7 @@ run "a_build_that_deploys_may_change_code_and_no_rights" {
     build_deploys = true
   }
   assert {
-    condition     = toset([for each in google_project_iam_member.deploy : each.role]) == toset(["roles/viewer", "roles/iam.securityReviewer", "roles/cloudfunctions.developer", "roles/run.developer"])
+    condition     = toset([for each in google_project_iam_member.deploy : each.role]) == toset(["roles/viewer", "roles/iam.securityReviewer", "roles/cloudfunctions.developer", "roles/run.developer", "roles/serviceusage.serviceUsageConsumer", "roles/parametermanager.parameterViewer"])
     error_message = "No role here may set a policy."
   }
   assert {

@@ -73,16 +73,70 @@ run "a_backend_is_known" {
 run "a_gpu_is_known" {
   command = plan
   variables {
-    gpu = "nvidia-a100"
+    gpu                = "nvidia-a100"
+    price_per_gpu_hour = 1
   }
   expect_failures = [var.gpu]
+}
+
+run "a_larger_gpu_is_not_everywhere" {
+  command = plan
+  variables {
+    gpu                = "nvidia-rtx-pro-6000"
+    region             = "europe-west1"
+    price_per_gpu_hour = 3
+  }
+  expect_failures = [var.gpu]
+}
+
+run "a_gpu_without_a_list_price_is_given_one" {
+  command = plan
+  variables {
+    gpu = "nvidia-rtx-pro-6000"
+  }
+  expect_failures = [var.price_per_gpu_hour]
+}
+
+run "a_worker_is_as_large_as_cloud_run_allows" {
+  command = plan
+  variables {
+    worker_size = { worker_cpu = 8, worker_gib = 16, vlm_cpu = 8, vlm_gib = 16 }
+  }
+  expect_failures = [var.worker_size]
+}
+
+run "a_larger_gpus_worker_is_as_large_as_cloud_run_asks_for" {
+  command = plan
+  variables {
+    gpu                = "nvidia-rtx-pro-6000"
+    price_per_gpu_hour = 3
+    worker_size        = { worker_cpu = 4, worker_gib = 8, vlm_cpu = 4, vlm_gib = 16 }
+  }
+  expect_failures = [var.worker_size]
+}
+
+run "an_autoscalers_image_has_a_version" {
+  command = plan
+  variables {
+    autoscaler_image = "registry/autoscaler:latest"
+  }
+  expect_failures = [var.autoscaler_image]
+}
+
+run "a_boot_image_is_googles" {
+  command = plan
+  variables {
+    vm_image = "projects/somebody/global/images/cos-stable"
+  }
+  expect_failures = [var.vm_image]
 }
 
 run "vms_come_with_an_l4" {
   command = plan
   variables {
-    gpu            = "nvidia-rtx-pro-6000"
-    worker_backend = "vms"
+    price_per_gpu_hour = 3
+    gpu                = "nvidia-rtx-pro-6000"
+    worker_backend     = "vms"
   }
   expect_failures = [var.gpu]
 }
