@@ -12,7 +12,7 @@ import pytest
 from paddleocr import PaddleOCRVL
 
 from gpu_worker.engines.vl.labels import LABELS
-from gpu_worker.engines.vl.library import Asked, Cut, Library, table_html
+from gpu_worker.engines.vl.library import Asked, Cut, Library, MalformedTable, table_html
 from shared.config import ENGINES, VL_MODELS, Settings
 from tests_paddle.fabricated_layout import CLASSES, Found, stacked, write_model, write_orientation_model
 
@@ -118,7 +118,9 @@ def test_tables_become_html_with_their_spans() -> None:
 
 
 def test_a_text_without_cells_is_no_table() -> None:
-    assert table_html("no table") == ""
+    assert table_html(" ") == ""
+    with pytest.raises(MalformedTable):
+        table_html("no table")
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])

@@ -95,9 +95,19 @@ class FlagCode(StrEnum):
     EMPTY_BLOCK = "empty_block"
     UNREAD_BLOCK = "unread_block"
     DROPPED_FIGURE = "dropped_figure"
+    MALFORMED_TABLE = "malformed_table"
+    """The model's answer is no table, and stands as it was given; `value` is the limit of cells where it has more."""
 
 
-MAY_BE_MENDED = frozenset({FlagCode.TRUNCATED, FlagCode.REPETITION, FlagCode.EMPTY_BLOCK, FlagCode.UNREAD_BLOCK})
+MAY_BE_MENDED = frozenset(
+    {
+        FlagCode.TRUNCATED,
+        FlagCode.REPETITION,
+        FlagCode.EMPTY_BLOCK,
+        FlagCode.UNREAD_BLOCK,
+        FlagCode.MALFORMED_TABLE,
+    }
+)
 """Troubles of one reading: another of the same pixels may do better."""
 
 

@@ -5,6 +5,7 @@ Written against paddleocr 3.7.0 and paddlex 3.7.2; tests_paddle/test_library.py 
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,21 @@ _NOWHERE = "http://127.0.0.1:9/v1"
 _PIXELS = (112_896, 1_003_520)
 """To how many pixels vLLM scales a crop, at least and at most: the library's own default for every kind of block."""
 
+MOST_CELLS = 10_000
+"""A table of more is none: every cell is a token at least, and an answer has 8,192. The library's Python takes 25 us a
+cell, and nobody else's gets on meanwhile.
+"""
+_CELL = re.compile("<[felux]cel>")
+
 _PICTURES = ("image", "header_image", "footer_image")
+
+
+class MalformedTable(Exception):
+    """A table's answer that is no table; `limit` is the one that it is beyond, if it is that."""
+
+    def __init__(self, *, limit: str = "") -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +144,24 @@ def threads_of(settings: Settings) -> int:
 
 
 def table_html(otsl: str) -> str:
-    """The table as HTML; an empty string where the text holds no cell."""
+    """The table as HTML; an empty string where nothing is said. Raises MalformedTable."""
     from paddlex.inference.pipelines.paddleocr_vl.uilts import convert_otsl_to_html  # noqa: PLC0415 - as above
 
-    return str(convert_otsl_to_html(otsl))
+    if _cells(otsl) > MOST_CELLS:
+        raise MalformedTable(limit=str(MOST_CELLS))
+    try:
+        html = str(convert_otsl_to_html(otsl))
+    except (LookupError, ValueError) as error:  # of spans that lead out of the table
+        raise MalformedTable from error
+    if otsl.strip() and not html:
+        raise MalformedTable
+    return html
+
+
+def _cells(otsl: str) -> int:
+    """How many the library would make: it fills every row up to the longest."""
+    rows = [len(_CELL.findall(row)) for row in otsl.split("<nl>") if row]
+    return len(rows) * max(rows, default=0)
 
 
 def _preparation(*, charts: bool, seals: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpu_worker.engines.vl.content import shown, without_tokens
 from gpu_worker.engines.vl.labels import label_of
-from gpu_worker.engines.vl.library import Cut, Library, table_html
+from gpu_worker.engines.vl.library import Cut, Library, MalformedTable, table_html
 from gpu_worker.engines.vl.picture import INK, Pixels
 from gpu_worker.engines.vl.question import Answer, Question
 from gpu_worker.engines.vl.repetition import collapsed
@@ -100,16 +100,24 @@ def _block(place: int, cut: Cut, told: Told | None, sheet: Sheet) -> tuple[Block
     if told.answer is None:
         return block, (Flag(code=FlagCode.UNREAD_BLOCK), *told.flags)
     raw, confidence = told.answer.text, told.answer.confidence
-    content = without_tokens(shown(_once(told, block.label), block.label, table_html), cut.figures)
+    content, malformed = _content(_once(told, block.label), block.label)
     read = Block(
         id=block.id,
         label=block.label,
         bbox=block.bbox,
-        content=content,
+        content=without_tokens(content, cut.figures),
         raw=raw,
         confidence=None if confidence is None else round(confidence, 4),
     )
-    return read, tuple(_naming(flag, cut) for flag in told.flags)
+    return read, (*(_naming(flag, cut) for flag in told.flags), *malformed)
+
+
+def _content(text: str, label: Label) -> tuple[str, tuple[Flag, ...]]:
+    """A table that cannot be made out stands as the model wrote it, with a flag."""
+    try:
+        return shown(text, label, table_html), ()
+    except MalformedTable as malformed:
+        return text.strip(), (Flag(code=FlagCode.MALFORMED_TABLE, value=malformed.limit),)
 
 
 def _naming(flag: Flag, cut: Cut) -> Flag:
