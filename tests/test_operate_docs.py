@@ -8,6 +8,9 @@ import click
 import pytest
 
 from local.cli import cli
+from shared import layout, outbox
+from shared.config import read_settings
+from shared.domain.job import JobId
 from tests import terraform_files as terraform
 from tests.backends import missing_backend
 from tests.operate_commands import Command, blocks, commands, gcloud_tree, wrong_with_gcloud
@@ -18,7 +21,7 @@ PAGES = sorted(OPERATE.glob("*.md"))
 COMMANDS = [command for page in PAGES for command in commands(page)]
 
 KNOWN = {"gcloud", "terraform", "pagemill", "git", "docker", "curl", "jq", "base64", "head", "date", "printf", "export",
-         "cat", "read", "["}  # fmt: skip
+         "cat", "read", "[", "sed", "rm"}  # fmt: skip
 TERRAFORM = {"init", "plan", "apply", "destroy", "output"}
 COMPOSE = {"up", "down", "logs"}
 
@@ -138,7 +141,65 @@ def test_buckets_topics_and_services_are_called_as_terraform_calls_them() -> Non
     """Of what is named by the installation's name, the part behind it."""
     text = "\n".join(page.read_text() for page in PAGES)
     kinds = {"data", "inbox", "uploads", "outbox", "source", "state"}
-    named = {"build", "sweep", "submit", "autoscaler", "worker", "dead-letters", "sealing-key", "callback-secret"}
+    named = {
+        "build",
+        "deploy",
+        "data",
+        "sweep",
+        "submit",
+        "autoscaler",
+        "worker",
+        "dead-letters",
+        "sealing-key",
+        "callback-secret",
+    }
 
     assert set(re.findall(r"gs://\$PROJECT-\$NAME-([a-z]+)", text)) <= kinds
     assert set(re.findall(r"(?<!\$PROJECT-)\$NAME-([a-z-]+)", text)) <= named
+
+
+def test_objects_lie_where_the_code_puts_them() -> None:
+    """A prefix that is only nearly right would delete nothing, and say so to nobody."""
+    text = "\n".join(page.read_text() for page in PAGES)
+    named = re.findall(r'gs://\$PROJECT-\$NAME-(data|uploads|inbox|outbox)/([^"\s]*)', text)
+    entry = layout.cached_page("$TENANT", "recipe/" + "ab" * 32)
+
+    assert {name for bucket, name in named if bucket == "data"} == {
+        entry.replace("/ab/", "/*/").partition("pages/")[0],
+        layout.result_json(JobId("ID"), 1).partition("ID")[0],
+    }
+    assert {(bucket, name) for bucket, name in named if bucket != "data"} == {
+        ("uploads", layout.upload_object("$TENANT", "")),
+        ("inbox", f"{layout.INBOX}$TENANT/"),
+        ("outbox", f"{outbox.OUTBOX}$TENANT/"),
+    }
+
+
+def test_jobs_of_the_apis_tenant_are_not_deleted_for_another() -> None:
+    (block,) = [each for each in blocks(OPERATE / "delete-a-tenant.md") if "DELETE" in each]
+    listing = 'pagemill() { echo "asked" >&2; }\n'
+
+    done = subprocess.run(
+        ["bash", "-c", listing + block], env={"TENANT": "acme"}, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_costs_of_all_tenants_are_read_with_settings_that_exist() -> None:
+    exported = [word for command in of("export") for word in command.words[1:] if word.startswith("PAGEMILL_")]
+    values = {name: value.replace("$PROJECT", "demo").replace("$NAME", "mill") for name, _, value in
+              (word.partition("=") for word in exported)}  # fmt: skip
+
+    assert read_settings(values).bucket == "demo-mill-data"
+
+
+def test_nothing_that_the_next_apply_would_undo_is_given_on_the_command_line() -> None:
+    assert [str(command) for command in of("terraform") if "-var" in command.words] == []
+
+
+def test_a_billing_account_is_one_that_terraform_accepts() -> None:
+    named = set(re.findall(r"\b\w{6}-\w{6}-\w{6}\b", "\n".join(page.read_text() for page in PAGES)))
+
+    assert named
+    assert [each for each in named if not re.fullmatch(r"([0-9A-F]{6}-){2}[0-9A-F]{6}", each)] == []
