@@ -11,6 +11,7 @@ from gpu_worker.engines.vl.connection import Address
 from gpu_worker.engines.vl.probe import Probe
 from gpu_worker.engines.vl.question import BlockRefused
 from local.doctor import State, Verdict, failed, ok, skipped
+from local.doctor_machine import installing
 from shared.config import Settings
 from shared.domain.errors import EngineUnavailable, PageRefused
 from shared.domain.options import Lane, Options
@@ -76,6 +77,8 @@ def _recognition(read: Callable[[], str], settings: Settings) -> Verdict:
         text = read()
     except (EngineUnavailable, BlockRefused, PageRefused, NotInTime) as error:
         return failed("recognition", f"no answer: {error or 'none in time'}", "look into the log of vLLM")
+    except ImportError as error:
+        return failed("recognition", f"the engine does not start: {error}", installing(settings))
     if sample.is_read(text):
         return ok("recognition", f"read {text.strip()!r}")
     return failed("recognition", f"{sample.TEXT!r} was read as {text.strip()!r}", _wrong_reading(settings))

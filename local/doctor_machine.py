@@ -36,7 +36,7 @@ def check_packages(settings: Settings) -> Verdict:
     """Whether each package that engine and platform need is there, in its version where that is pinned."""
     if not _is_installed():
         return skipped("packages", "pagemill runs from its source, which says nothing of what is installed")
-    extras = [extra for extra in (_EXTRAS.get(settings.engine), _platform_extra(settings)) if extra]
+    extras = _extras(settings)
     unknown = [
         extra for extra in extras if extra not in (metadata.metadata("pagemill").get_all("Provides-Extra") or ())
     ]
@@ -44,8 +44,7 @@ def check_packages(settings: Settings) -> Verdict:
     wrong = [f"this installation of pagemill knows no extra {extra!r}" for extra in unknown]
     wrong += [why for name, pin in wanted if (why := _wrong(name, pin))]
     if wrong:
-        named = f"[{','.join(extras)}]" if extras else ""
-        return failed("packages", "; ".join(wrong), f"pip install 'pagemill{named}'")
+        return failed("packages", "; ".join(wrong), installing(settings))
     return ok("packages", f"{len(wanted)} there, for the engine {settings.engine}{_pinned(wanted)}")
 
 
@@ -115,8 +114,16 @@ def _answers(url: str | None) -> bool:
     return True
 
 
-def _platform_extra(settings: Settings) -> str | None:
-    return "google" if settings.platform == "google" else None
+def installing(settings: Settings) -> str:
+    """Return the command that installs what engine and platform need."""
+    extras = _extras(settings)
+    named = f"[{','.join(extras)}]" if extras else ""
+    return f"pip install 'pagemill{named}'"
+
+
+def _extras(settings: Settings) -> list[str]:
+    of_platform = "google" if settings.platform == "google" else None
+    return [extra for extra in (_EXTRAS.get(settings.engine), of_platform) if extra]
 
 
 def _is_installed() -> bool:

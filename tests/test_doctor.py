@@ -32,6 +32,17 @@ Verdicts = dict[str, dict[str, str]]
 
 CARD = "NVIDIA L4, 550.54.15, 8.9"
 OVERVIEW = "| NVIDIA-SMI 560.35.03      Driver Version: 560.35.03      CUDA Version: 12.6     |"
+WITHOUT_ONNXRUNTIME = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "onnxruntime":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
 
 
 def typed(variables: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -137,6 +148,18 @@ def test_packages_that_are_missing_are_named(tmp_path: Path, server: Stub) -> No
     assert states(verdicts)["packages"] == "failed"
     assert re.search(r"paddleocr is missing|knows no extra 'worker'", verdicts["packages"]["found"])
     assert verdicts["packages"]["remedy"] == "pip install 'pagemill[worker]'"
+
+
+def test_a_library_that_is_missing_where_the_engine_reads_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_ONNXRUNTIME)
+
+    done = typed(environment(tmp_path / "data", ENGINE="rapidocr") | {"PYTHONPATH": str(tmp_path)}, "--json")
+
+    verdicts = {verdict["check"]: verdict for verdict in json.loads(done.stdout)}
+    assert (done.returncode, done.stderr) == (1, "")
+    assert states(verdicts)["recognition"] == "failed"
+    assert "onnxruntime" in verdicts["recognition"]["found"]
+    assert verdicts["recognition"]["remedy"] == "pip install 'pagemill[local]'"
 
 
 def test_a_vllm_that_serves_another_model_is_told_which(tmp_path: Path, server: Stub) -> None:
