@@ -14,6 +14,7 @@ from local.plan.outcome import least_gpus, plan
 from local.plan.scenario import CURVES, DAY, GPUS, HOUR, Scenario
 from shared.domain.costs import Prices
 
+ROOT = Path(__file__).parent.parent
 SMALL = Scenario(pages_a_day=20_000)
 
 
@@ -66,6 +67,20 @@ def test_the_layout_model_on_the_cpu_may_be_the_limit() -> None:
     slow = shown("--pages", "5000", "--layout", "5", "--layout-processes", "1")
 
     assert "0.2 pages/s a worker, of which the layout model on the CPU is the limit" in slow
+
+
+def test_what_a_worker_has_by_default_is_what_terraform_gives_it_beside_an_l4() -> None:
+    machines = json.loads((ROOT / "terraform" / "machines.json").read_text())
+    given = machines["sizes"]["nvidia-l4"]
+
+    assert given["layout_processes"] == SMALL.layout_processes
+    assert given["requests"] == SMALL.requests
+
+
+def test_a_gpu_that_has_more_to_do_than_it_can_reads_all_of_the_time() -> None:
+    outcome = plan(replace(SMALL, pages_a_day=60_000, min_gpus=1, max_gpus=1))
+
+    assert [outcome.gpu_hours, outcome.busy_share] == [pytest.approx(24.0), 1.0]
 
 
 def test_twice_the_blocks_are_half_the_rate() -> None:

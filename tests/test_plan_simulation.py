@@ -124,7 +124,30 @@ def test_a_gpu_is_started_from_none_and_given_back_when_nothing_waits() -> None:
     assert (run.cold_starts, run.starts) == (2, 2)
     assert [each.begun for each in run.documents] == [60 + 100, 20_040 + 100]
     assert max(sample.reading for sample in run.samples) == 1
-    assert run.gpu_seconds == pytest.approx(100 + 300 + 104, abs=60)
+    assert run.gpu_seconds == 2 * (480 - 60)  # read at 164, so the tick at 180 is the first without a wish
+
+
+def test_gpus_that_are_kept_are_paid_for_all_day_and_once_a_day() -> None:
+    pool = replace(ONE, min_gpus=2, max_gpus=2)
+
+    idle = simulated([Arrival(10.0, 1, BULK)], pool)
+    late = simulated([Arrival(DAY - 10.0, 1000, BULK)], pool)
+
+    assert idle.gpu_seconds == late.gpu_seconds == 2 * DAY
+    assert late.documents[0].ended == DAY - 10.0 + 500
+
+
+def test_gpus_above_the_kept_ones_are_paid_for_past_midnight() -> None:
+    pool = replace(ONE, min_gpus=1, max_gpus=2, ranges_per_gpu=1, tick=60.0, metric_delay=0.0, idle=120.0, boot=0.0)
+
+    run = simulated([Arrival(DAY - 60.0, 240, BULK)], pool)
+
+    assert run.gpu_seconds == DAY + 240  # the second, from the tick at which it was asked for until no wish is left
+    assert run.samples[-1].reading == 2
+
+
+def test_a_run_that_is_cut_short_is_paid_until_then() -> None:
+    assert simulated([Arrival(10.0, 1, BULK)], ONE, until=1000.0).gpu_seconds == 1000.0
 
 
 def test_there_are_never_more_gpus_than_allowed() -> None:

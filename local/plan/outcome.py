@@ -135,7 +135,7 @@ def _outcome(scenario: Scenario, run: Run, *, gpus: int, least: int) -> Outcome:
         cold_starts=run.cold_starts,
         starts=run.starts,
         gpu_hours=run.gpu_seconds / HOUR,
-        busy_share=run.busy_seconds / run.gpu_seconds if run.gpu_seconds else 0.0,
+        busy_share=min(1.0, run.busy_seconds / run.gpu_seconds) if run.gpu_seconds else 0.0,
         waits={name: _waits(documents, lane) for name, lane in (("express", EXPRESS), ("bulk", BULK))},
         cost=_cost(scenario, run),
         run=run,

@@ -87,7 +87,7 @@ class Scenario:
     Where the defaults come from. Assumptions, until somebody measures them: `alone`, `prepare`, `express`,
     `page_bytes`, `boot` (Google says 5 s for the GPU; the image and the weights take the rest) and `metric_delay`
     (Monitoring samples a backlog once a minute). `layout`: PaddleX's table has 0.4 to 0.6 CPU seconds for a model like
-    it. `requests` and `layout_processes` are the settings' own; `tick`, `idle` and `ranges_per_gpu` are Terraform's.
+    it. `requests`, `layout_processes` (both beside an L4), `tick`, `idle` and `ranges_per_gpu` are Terraform's.
     """
 
     pages_a_day: int
@@ -101,7 +101,7 @@ class Scenario:
     deadline: float = 24 * HOUR
     prepare: float = 2.0
     layout: float = 0.5
-    layout_processes: int = 1
+    layout_processes: int = 3
     requests: int = 64
     alone: float = 4.0
     boot: float = 180.0

@@ -15,7 +15,7 @@ from local.plan.arrivals import BULK, EXPRESS, Arrival
 from local.plan.scenario import DAY, Pool
 
 EXPRESS_IN_A_ROW = 4
-_PAGES, _TICK, _READY = range(3)
+_PAGES, _TICK, _READY, _MIDNIGHT = range(4)
 _NEVER = math.inf
 
 
@@ -49,7 +49,10 @@ class Run(NamedTuple):
 
 
 def simulate(arrivals: Sequence[Arrival], pool: Pool, *, seed: int, grain: int = 1, until: float = 4 * DAY) -> Run:
-    """Run until every document has ended, or that moment. `grain` pages of a range are one event.
+    """Run until every document has ended, the pool is at its minimum and the day is over, or until that moment.
+
+    After midnight only what is above the minimum is paid for: the minimum is the next day's. `grain` pages of a range
+    are one event.
 
     With a grain of 1 each page has its slot; with more, a range's pages begin and end together, which costs less time
     and is as good where there are many more slots than pages in a range.
@@ -63,7 +66,7 @@ class _Simulation:
         variance = math.log1p(pool.spread**2)
         self._sigma, self._mu, self._draw = math.sqrt(variance), -variance / 2, chance.lognormvariate
         self._queues: tuple[deque[tuple[int, int]], ...] = (deque(), deque())
-        self._ranges = [0.0, 0.0]
+        self._ranges = [0, 0]
         self._left = [arrival.pages for arrival in arrivals]
         self._begun, self._ended = [_NEVER] * len(arrivals), [_NEVER] * len(arrivals)
         self._events: list[tuple[float, int, int, int, int]] = []
@@ -72,19 +75,20 @@ class _Simulation:
         self._reading, self._starting = pool.min_gpus, 0
         self._busy = self._in_a_row = self._waiting = 0
         self._starts = self._cold_starts = self._given_up = 0
+        self._is_day = True
         self._wishes: deque[tuple[float, int]] = deque()
         self._samples: list[Sample] = []
 
     def run(self, until: float) -> Run:
         self._push(0.0, _TICK)
+        self._push(DAY, _MIDNIGHT)
         come, total = 0, len(self._arrivals)
-        while come < total or self._open:
+        while come < total or self._is_on():
             arrival = self._arrivals[come].at if come < total else _NEVER
             moment = min(arrival, self._events[0][0])
+            self._pay(min(moment, until))
             if moment > until:
                 break
-            self._paid += (self._reading + self._starting) * (moment - self._now)
-            self._now = moment
             if arrival <= self._events[0][0]:
                 self._come(come)
                 come += 1
@@ -92,6 +96,15 @@ class _Simulation:
                 self._happen(*heappop(self._events)[2:])
             self._dispatch()
         return self._seen()
+
+    def _is_on(self) -> bool:
+        above = self._reading + self._starting - self._pool.min_gpus
+        return self._open > 0 or self._is_day or above > 0
+
+    def _pay(self, until: float) -> None:
+        own = 0 if self._is_day else self._pool.min_gpus
+        self._paid += (self._reading + self._starting - own) * (until - self._now)
+        self._now = until
 
     def _push(self, at: float, kind: int, document: int = 0, pages: int = 0) -> None:
         self._number += 1
@@ -104,6 +117,8 @@ class _Simulation:
             self._sample()
             self._scale()
             self._push(self._now + self._pool.tick, _TICK)
+        elif kind == _MIDNIGHT:
+            self._is_day = False
         elif self._given_up:
             self._given_up -= 1
         else:
@@ -115,7 +130,7 @@ class _Simulation:
         queue, left = self._queues[arrival.lane], arrival.pages
         self._open += 1
         self._waiting += left
-        self._ranges[arrival.lane] += math.ceil(left / self._pool.pages_a_range)
+        self._ranges[arrival.lane] += self._cut(left)
         while left:
             pages = min(left, self._grain)
             queue.append((document, pages))
@@ -123,12 +138,17 @@ class _Simulation:
 
     def _read(self, document: int, pages: int) -> None:
         arrival = self._arrivals[document]
+        before, left = self._left[document], self._left[document] - pages
         self._busy -= pages
-        self._ranges[arrival.lane] -= math.ceil(arrival.pages / self._pool.pages_a_range) * pages / arrival.pages
-        self._left[document] -= pages
-        if not self._left[document]:
+        self._ranges[arrival.lane] -= self._cut(before) - self._cut(left)
+        self._left[document] = left
+        if not left:
             self._ended[document] = self._now
             self._open -= 1
+
+    def _cut(self, pages: int) -> int:
+        """Return how many ranges so many pages of a document are: a range counts until its last page is read."""
+        return -(-pages // self._pool.pages_a_range)
 
     def _dispatch(self) -> None:
         slots = self._reading * self._pool.slots
@@ -164,7 +184,7 @@ class _Simulation:
     def _scale(self) -> None:
         """Grant at once the most that was wished for in the last `idle` seconds, of what the metric shows by now."""
         pool = self._pool
-        wish = max(math.ceil(round(ranges, 6) / pool.ranges_per_gpu) for ranges in self._ranges)
+        wish = max(math.ceil(ranges / pool.ranges_per_gpu) for ranges in self._ranges)
         self._wishes.append((self._now, max(pool.min_gpus, min(wish, pool.max_gpus))))
         while self._wishes[0][0] < self._now - pool.metric_delay - pool.idle:
             self._wishes.popleft()
