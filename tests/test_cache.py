@@ -1,9 +1,10 @@
 """What was read is not read again: the same document, the same page of another, each tenant's own, for its time."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -440,6 +441,22 @@ def test_a_page_of_whose_entry_a_part_is_gone_is_read(local: Pipeline, engine: I
     assert counts(local, again) == (3, 2)
 
 
+def test_an_entry_of_which_parts_were_gone_is_whole_again_once_its_page_was_read(
+    pipe: Pipeline, engine: IllustratedEngine
+) -> None:
+    key = key_of(pipe, finished(pipe, PAGES), 2)
+    whole = entries(pipe)
+    assert sum(pipe.objects.erase(cached_page("default", key) + part) for part in ("page.jpg", "images/")) == 2
+    finished(pipe, PAGES)
+    assert engine.readings == 4
+
+    again = finished(pipe, PAGES)
+
+    assert engine.readings == 4
+    assert counts(pipe, again) == (3, 3)
+    assert entries(pipe) == whole
+
+
 def test_a_document_whose_entry_is_damaged_is_put_together_by_the_workers(
     local: Pipeline, engine: IllustratedEngine
 ) -> None:
@@ -568,6 +585,51 @@ def test_a_sweep_looks_into_one_part_of_the_cache_and_all_sweeps_together_into_e
     assert entries(local) == []
     assert most == 1
     assert not any((local.platform.settings.data / "objects" / "cache").glob("*/*"))
+
+
+def test_an_entry_whose_picture_an_older_one_has_too_stays_whole_for_its_own_time(
+    local: Pipeline, engine: IllustratedEngine, clock: ManualClock
+) -> None:
+    finished(local, sized_pdf(200, 210))
+    dated(local, clock.now())
+    clock.advance(MONTH - timedelta(days=1))
+    finished(local, sized_pdf(200, 300))
+    assert engine.readings == 3
+
+    clock.advance(timedelta(days=2))
+    swept(local, clock)
+    fresh = finished(local, sized_pdf(300))
+
+    assert engine.readings == 3
+    assert counts(local, fresh) == (1, 1)
+    assert lookups(local, "page").get("damaged", 0) == 0
+
+
+def test_an_entry_that_is_too_old_goes_as_a_whole(local: Pipeline, clock: ManualClock) -> None:
+    finished(local, PAGES)
+    dated(local, clock.now())
+    young = [local.platform.settings.data / "objects" / name for name in entries(local) if "/images/" in name]
+    for path in young:
+        os.utime(path, times=((clock.now() + MONTH).timestamp(),) * 2)
+
+    clock.advance(MONTH + timedelta(days=1))
+    swept(local, clock)
+
+    assert entries(local) == []
+    assert young
+
+
+def dated(pipe: Pipeline, moment: datetime) -> None:
+    """Let every file be of this moment by the test's clock."""
+    for path in (pipe.platform.settings.data / "objects").rglob("*.*"):
+        os.utime(path, times=(moment.timestamp(),) * 2)
+
+
+def swept(pipe: Pipeline, clock: ManualClock) -> None:
+    """Let each part of the cache have its turn."""
+    for _ in range(4000):
+        sweep_cache(pipe.platform)
+        clock.advance(timedelta(seconds=1))
 
 
 def test_without_a_cache_what_was_kept_before_is_swept(

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 
+PAGE_ENTRY = "page.json"
+"""What makes an entry of the objects beside and below it, and says how old they are."""
+
 
 class Kind(StrEnum):
     PAGE = "page"
@@ -60,7 +63,7 @@ E = TypeVar("E", bound=_Entry)
 
 def page_entry(tenant: str, key: str) -> str:
     """The object that says that a page is kept; what it needs was there before."""
-    return cached_page(tenant, key) + "page.json"
+    return cached_page(tenant, key) + PAGE_ENTRY
 
 
 def document_entry(tenant: str, key: str) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared.cache.entries import oldest
+from shared.cache.entries import PAGE_ENTRY, oldest
 from shared.domain.job import Job
 from shared.layout import cache_part, cached_document, cached_page, erased_entries
 from shared.parallel import at_once
@@ -48,7 +48,7 @@ def sweep_cache(platform: Platform) -> int:
     """
     before = oldest(platform) - _PARTS_APART
     part = hashlib.sha256(platform.clock.now().isoformat().encode()).hexdigest()
-    return platform.objects.expire(cache_part(part), before=before)
+    return platform.objects.expire(cache_part(part), before=before, dated_by=PAGE_ENTRY)
 
 
 def _noted(job: Job, platform: Platform) -> tuple[str, ...]:

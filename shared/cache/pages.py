@@ -42,15 +42,17 @@ def take_page(job: Job, number: int, key: str, platform: Platform) -> PageRead |
 
 
 def keep_page(job: Job, page: Page, read: PageRead, platform: Platform) -> None:
-    """Keep a page that is done under its `cache_key`, if it has one. The first entry stands. Best effort."""
+    """Keep a page that is done under its `cache_key`, if it has one. Best effort.
+
+    The first entry stands. What is gone of it is put back, if this reading has it too: otherwise the page would be read
+    again until the entry is too old.
+    """
     if page.cache_key is not None:
         kept(Kind.PAGE, page.cache_key, platform, partial(_keep, job, page, page.cache_key, read, platform))
 
 
 def _keep(job: Job, page: Page, key: str, read: PageRead, platform: Platform) -> None:
     name, prefix, objects = page_entry(job.tenant, key), cached_page(job.tenant, key), platform.objects
-    if objects.exists(name):
-        return
     copies = [(image_object(job.id, image), prefix + image) for image in _images(read)]
     _copy_all(objects, [*copies, (page_image(job.id, page.number), prefix + _SHOWN)])
     entry = CachedPage(kept_at=platform.clock.now(), read=replace(read, usage=_usage_of_a_copy(read)))

@@ -73,8 +73,11 @@ class ObjectStore(Protocol):
     def erase(self, prefix: str) -> int:
         """Erase an object, or all below a prefix that ends with `/`; return how many there were."""
 
-    def expire(self, prefix: str, *, before: datetime) -> int:
-        """Erase what below `prefix` is older; 0 where the store does so by itself (a bucket's lifecycle rule)."""
+    def expire(self, prefix: str, *, before: datetime, dated_by: str | None = None) -> int:
+        """Erase what below `prefix` is older; 0 where the store does so by itself (a bucket's lifecycle rule).
+
+        All that lies below a folder with an object called `dated_by` is as old as that object, and goes with it.
+        """
 
     def link(self, name: str, ttl: timedelta) -> str:
         """Return a URL that serves the object to whoever holds it, until `ttl` has passed."""

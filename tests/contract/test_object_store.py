@@ -223,6 +223,20 @@ def test_what_is_old_expires_and_what_is_young_stays(objects: ObjectStore) -> No
     assert objects.exists("jobs/1/source")
 
 
+def test_what_another_object_dates_stays_and_goes_with_it(objects: ObjectStore) -> None:
+    names_of_two = [f"cache/ab/{entry}/{part}" for entry in ("1", "2") for part in ("images/1.png", "entry.json")]
+    for name in names_of_two:
+        objects.create(name, b"")
+    now = datetime.now(UTC)
+
+    assert objects.expire("cache/ab/", before=now - timedelta(hours=1), dated_by="entry.json") == 0
+    assert names(objects, "cache/ab/") == set(names_of_two)
+    expired = objects.expire("cache/ab/", before=now + timedelta(hours=1), dated_by="entry.json")
+
+    assert expired in {0, 4}
+    assert expired + len(names(objects, "cache/ab/")) == 4
+
+
 def test_what_expired_or_was_erased_may_be_created_again(objects: ObjectStore) -> None:
     name = "cache/ab/acme/pages/recipe/digest/images/1.png"
     objects.create(name, b"before")

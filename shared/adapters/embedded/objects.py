@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,10 +95,11 @@ class FileObjectStore:
             _erase_folders(self._folder(prefix))
         return count
 
-    def expire(self, prefix: str, *, before: datetime) -> int:
+    def expire(self, prefix: str, *, before: datetime, dated_by: str | None = None) -> int:
+        """A copy is a link, so it is as old as what it is a copy of; `dated_by` says otherwise."""
         limit = before.timestamp()
         with _errors(prefix):
-            count = _erase_files(path for path in self._files(prefix) if _modified(path) < limit)
+            count = _erase_files([path for path, age in _dated([*self._files(prefix)], dated_by) if age < limit])
             if count:
                 _erase_folders(self._folder(prefix))
         return count
@@ -247,6 +248,14 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
+
+
+def _dated(paths: Sequence[Path], dated_by: str | None) -> Iterator[tuple[Path, float]]:
+    """Each file with when it was made: it, or what dates its folder or one above."""
+    folders = {path.parent: _modified(path) for path in paths if path.name == dated_by}
+    for path in paths:
+        dated = next((folder for folder in path.parents if folder in folders), None) if folders else None
+        yield path, _modified(path) if dated is None else folders[dated]
 
 
 @contextmanager

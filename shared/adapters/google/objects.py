@@ -121,7 +121,8 @@ class GcsObjectStore:
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             return sum(threads.map(self._erased, names))
 
-    def expire(self, prefix: str, *, before: datetime) -> int:  # noqa: ARG002 - the bucket's lifecycle rule knows
+    def expire(self, prefix: str, *, before: datetime, dated_by: str | None = None) -> int:  # noqa: ARG002
+        """The bucket's lifecycle rule does it; a copy has an age of its own there."""
         self._buckets.of_prefix(prefix)
         return 0
 
