@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from gpu_worker.engines import engine
+from gpu_worker.engines import engine, longest_page
 from gpu_worker.memory import used_mb
 from gpu_worker.probes import Probes, Pulse
 from gpu_worker.recycling import Recycling
@@ -72,7 +72,8 @@ def _probed(settings: Settings, worker: Worker, metrics: Metrics) -> Iterator[Pu
     if settings.worker_port is None:
         yield Pulse()
         return
-    with Probes(settings.host, settings.worker_port, worker, metrics) as probes:
+    stuck = longest_page(settings)
+    with Probes(settings.host, settings.worker_port, worker, metrics, stuck_seconds=stuck) as probes:
         log.info("probes are answered", extra={"host": settings.host, "port": probes.port})
         yield probes.pulse
 

@@ -13,8 +13,6 @@ from typing import Self
 from gpu_worker.worker import Worker
 from shared.metrics import CONTENT_TYPE, Metrics
 
-STUCK_SECONDS = 600.0
-"""A page in hand ends or is handed back sooner, whatever is the matter: blocks are asked for within limits of time."""
 STILL_SECONDS = 30.0
 """For so long the process' own loop, which does next to nothing, never takes."""
 
@@ -34,11 +32,12 @@ class Pulse:
 
 
 class Probes:
-    """A server while its context is open; `port` 0 lets the system pick. Raises OSError where it is taken."""
+    """A server while its context is open; `port` 0 lets the system pick. Raises OSError where it is taken.
 
-    def __init__(
-        self, host: str, port: int, worker: Worker, metrics: Metrics, *, stuck_seconds: float = STUCK_SECONDS
-    ) -> None:
+    A page that is in hand for longer than `stuck_seconds` hangs.
+    """
+
+    def __init__(self, host: str, port: int, worker: Worker, metrics: Metrics, *, stuck_seconds: float) -> None:
         self.pulse = Pulse()
         self._worker, self._metrics, self._stuck_seconds = worker, metrics, stuck_seconds
         self._server = _Server((host, port), self)
@@ -49,9 +48,9 @@ class Probes:
         return int(self._server.server_address[1])
 
     def health(self) -> tuple[HTTPStatus, Mapping[str, object]]:
-        """Return 503 where nothing moves: whoever asks should have the process started again."""
+        """Return 503 where a page hangs, or the process does: whoever asks should have it started again."""
         state = self._worker.state()
-        stuck = self._worker.seconds_without_progress > self._stuck_seconds
+        stuck = self._worker.oldest_page_seconds > self._stuck_seconds
         is_alive = not stuck and self.pulse.still_seconds < STILL_SECONDS
         said = {"status": "ok" if is_alive else "stuck", **state}
         return (HTTPStatus.OK if is_alive else HTTPStatus.SERVICE_UNAVAILABLE), said

@@ -26,6 +26,7 @@ class Slot:
     def __init__(self, slots: "Slots", lane: Lane) -> None:
         self._slots, self.lane = slots, lane
         self.is_opening = True
+        self.taken_at = time.monotonic()
 
     def handed_over(self) -> None:
         """Say that the engine has the page, and counts it."""
@@ -62,16 +63,19 @@ class Slots:
         self._before_next_suspect = 0
         self._shut = ""
         self.is_closed = False
-        self._moved_at = time.monotonic()
+        self._given: dict[Slot, None] = {}
+        """Those in hand, the oldest first."""
 
     @property
     def in_hand(self) -> int:
         return self._taken.total()
 
     @property
-    def idle_seconds(self) -> float:
-        """Since a page's slot was given back, or since there was one in hand again; 0 while there is none."""
-        return time.monotonic() - self._moved_at if self.in_hand else 0.0
+    def oldest_seconds(self) -> float:
+        """For how long the oldest page has been in hand; 0 while there is none."""
+        with self._lock:
+            oldest = next(iter(self._given), None)
+        return time.monotonic() - oldest.taken_at if oldest is not None else 0.0
 
     def take(self, lane: Lane) -> Slot:
         """Wait for a slot. Raises EngineUnavailable once the slots are shut, and while they are."""
@@ -143,10 +147,10 @@ class Slots:
         with self._lock:
             self._end_opening(slot)
             self._taken[slot.lane] -= 1
+            del self._given[slot]
             if self._is_alone:
                 self._is_alone = False
                 self._before_next_suspect = EXPRESS_IN_A_ROW
-            self._moved_at = time.monotonic()
             self._admit()
         self._freed()
 
@@ -174,11 +178,11 @@ class Slots:
             self._grant(self._suspects, Lane.BULK)
 
     def _grant(self, queue: "deque[Future[Slot]]", lane: Lane) -> None:
-        if not self.in_hand:
-            self._moved_at = time.monotonic()
+        slot = Slot(self, lane)
+        self._given[slot] = None
         self._taken[lane] += 1
         self._opening[lane] += 1
-        queue.popleft().set_result(Slot(self, lane))
+        queue.popleft().set_result(slot)
 
     def _next_lane(self) -> Lane | None:
         """The lane whose turn it is, of those of which somebody waits and may come in.

@@ -109,9 +109,9 @@ class Worker:
         return self._slots.in_hand
 
     @property
-    def seconds_without_progress(self) -> float:
-        """For how long none of the pages in hand came to its end; 0 where there are none."""
-        return self._slots.idle_seconds
+    def oldest_page_seconds(self) -> float:
+        """For how long the oldest of the pages in hand has been that; 0 where there are none."""
+        return self._slots.oldest_seconds
 
     def state(self) -> Mapping[str, str | int | float | bool]:
         """Return what an operator asks first."""
@@ -122,7 +122,7 @@ class Worker:
             "why_not": why_not,
             "ranges_in_hand": self._feed.ranges_in_hand,
             "pages_in_hand": self.pages_in_hand,
-            "seconds_without_progress": round(self.seconds_without_progress, 1),
+            "oldest_page_seconds": round(self.oldest_page_seconds, 1),
         }
 
     def _why_not(self) -> str:

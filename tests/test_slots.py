@@ -307,15 +307,18 @@ def test_what_was_shut_for_a_while_lets_in_again() -> None:
     slots.take(Lane.BULK).give_back()
 
 
-def test_what_does_not_move_is_told_in_seconds() -> None:
-    slots = Slots(2)
-    assert slots.idle_seconds == 0
-    first, second = slots.take(Lane.BULK), slots.take(Lane.BULK)
+def test_for_how_long_the_oldest_has_been_in_hand_is_told_whatever_else_moves() -> None:
+    slots = Slots(3)
+    assert slots.oldest_seconds == 0
+    first = slots.take(Lane.BULK)
     time.sleep(A_MOMENT)
-    assert slots.idle_seconds >= A_MOMENT
+    second = slots.take(Lane.EXPRESS)
 
-    first.give_back()
-
-    assert slots.idle_seconds < A_MOMENT
     second.give_back()
-    assert slots.idle_seconds == 0
+
+    assert slots.oldest_seconds >= A_MOMENT
+    third = slots.take(Lane.EXPRESS)
+    first.give_back()
+    assert slots.oldest_seconds < A_MOMENT
+    third.give_back()
+    assert slots.oldest_seconds == 0

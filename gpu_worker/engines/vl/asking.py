@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from gpu_worker.engines.vl.answer import Garbage, read_answer
 from gpu_worker.engines.vl.circuit import Circuit
 from gpu_worker.engines.vl.connection import Broken, Connection, NotConnected, Reply, TimedOut
-from gpu_worker.engines.vl.probe import Probe
+from gpu_worker.engines.vl.probe import SURE_SECONDS, Probe
 from gpu_worker.engines.vl.question import Answer, BlockRefused
 from shared.domain.errors import EngineDied, EngineUnavailable
 
@@ -175,6 +175,11 @@ class Asking:
     def _check_open(self) -> None:
         if self._stopping.is_set():
             raise EngineUnavailable("the client is closed")
+
+
+def longest_question(seconds: float) -> float:
+    """Return how long one takes that hangs, `seconds` each time, until it is settled whose fault that is."""
+    return (MOST_TIMEOUTS + 1) * seconds + MOST_TIMEOUTS * LONGEST_PAUSE + SURE_SECONDS
 
 
 def _pause(count: int) -> float:
