@@ -49,7 +49,8 @@ def settings(folder: Path, url: str, blocks: Sequence[Found], *, version: str = 
     model = folder / "layout"
     if not model.exists():
         write_model(model, blocks, name=LAYOUTS[version])
-    return Settings(engine="paddleocr-vl", vl_server_url=url, vl_pipeline=version, layout_model=model, **others)
+    chosen = {"layout_processes": 1, **others}
+    return Settings(engine="paddleocr-vl", vl_server_url=url, vl_pipeline=version, layout_model=model, **chosen)
 
 
 @contextmanager

@@ -1,11 +1,8 @@
 """The engine on the real library: what becomes of a page, of its parts, and of what goes wrong."""
 
-import os
-import signal
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
-from multiprocessing import active_children
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -14,7 +11,7 @@ import pytest
 
 from shared.config import VL_MODELS
 from shared.domain.document import page_markdown
-from shared.domain.errors import EngineDied, EngineUnavailable, PageRefused
+from shared.domain.errors import EngineUnavailable, PageRefused
 from shared.domain.options import Extra, Lane, Options
 from shared.domain.page import Box, Flag, FlagCode, Label, PageRead
 from tests_paddle.fabricated_layout import Found, blocks_of, stacked, write_orientation_model
@@ -191,19 +188,6 @@ def test_pages_are_laid_out_by_several_processes_at_once(tmp_path: Path) -> None
     assert {tuple(block.content for block in read.blocks) for read in reads} == {("Text.", HTML)}
 
 
-def test_a_page_may_go_as_soon_as_nobody_wants_it(tmp_path: Path) -> None:
-    with bench(tmp_path, blocks_of(1)) as opened:
-        first, *others = [submit(opened) for _ in range(8)]
-        cancelled = [each.cancel() for each in others]
-
-        assert first.result(timeout=60).blocks
-        assert opened.read().blocks
-        until = monotonic() + 10
-        while opened.vllm.stats()["in_flight"] and monotonic() < until:
-            sleep(0.02)
-        assert opened.vllm.stats()["done"] == 2 + cancelled.count(False)
-
-
 def test_a_server_that_is_away_hands_the_page_back(tmp_path: Path) -> None:
     with bench(tmp_path, blocks_of(3)) as opened:
         opened.engine.check()
@@ -261,20 +245,6 @@ def test_an_express_page_is_laid_out_before_those_of_bulk(tmp_path: Path) -> Non
             future.result(timeout=60)
 
     assert order.index("express") <= 2
-
-
-def test_a_page_that_takes_layout_with_it_is_suspect_and_the_next_is_read(tmp_path: Path) -> None:
-    with bench(tmp_path, blocks_of(1), layout_processes=1) as opened:
-        opened.read()
-        (layout,) = [each for each in active_children() if each.is_alive()]
-        os.kill(layout.pid or 0, signal.SIGSTOP)
-        dying = submit(opened)
-
-        os.kill(layout.pid or 0, signal.SIGKILL)
-
-        with pytest.raises(EngineDied):
-            dying.result(timeout=60)
-        assert opened.read().blocks[0].content
 
 
 def test_layout_that_does_not_start_is_told(tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 """Our client to vLLM: so many questions in flight, by lane; what fails is tried again, and its fault is found."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from gpu_worker.engines.vl.asking import Asking
 from gpu_worker.engines.vl.body import Bodies
 from gpu_worker.engines.vl.circuit import Circuit
 from gpu_worker.engines.vl.connection import Address, Connection
-from gpu_worker.engines.vl.lanes import Lanes, Waiting
 from gpu_worker.engines.vl.probe import Probe
 from gpu_worker.engines.vl.question import Answer, BlockRefused, Question
+from gpu_worker.lanes import Lanes
 from shared.config import Settings
 from shared.domain.errors import EngineUnavailable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,14 @@ class VllmSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Waiting:
+    """One question, and the future that its asker holds."""
+
+    question: Question
+    future: Future[Answer] = field(default_factory=Future)
+
+
 class VllmClient:
     """Safe to use from any thread. Senders are made as they are needed: a thread and a connection each."""
 
@@ -47,7 +58,7 @@ class VllmClient:
         self._settings = settings
         self._address = Address(settings.url)
         self._bodies = Bodies(model=settings.model, priority=settings.priority)
-        self._lanes = Lanes()
+        self._lanes: Lanes[_Waiting] = Lanes()
         self._probe = Probe(self._address, self._bodies, model=settings.model, seconds=settings.seconds)
         self._circuit = Circuit(probe=self._probe.look, opened=self._give_up_waiting)
         self._stopping = threading.Event()
@@ -59,13 +70,13 @@ class VllmClient:
         """Begin to ask. The future raises BlockRefused where this block is at fault, EngineUnavailable where vLLM is
         (at once while it is known to be away), and EngineDied where it went away while it had this question.
         """
-        waiting = Waiting(question=question)
+        waiting = _Waiting(question=question)
         try:
             self._check()
         except EngineUnavailable as error:
             waiting.future.set_exception(error)
             return waiting.future
-        if not self._lanes.put(waiting):
+        if not self._lanes.put(waiting, question.lane):
             self._grow()
         if self._stopping.is_set():
             self._give_up_waiting()  # it came while the doors closed
@@ -104,7 +115,12 @@ class VllmClient:
                 return
             connection = Connection(self._address)
             self._connections.append(connection)
-            self._senders.append(_started(partial(self._send, connection), f"vllm-{len(self._senders)}"))
+            try:
+                self._senders.append(_started(partial(self._send, connection), f"vllm-{len(self._senders)}"))
+            except RuntimeError:  # the system has no thread to give; those that there are go on
+                log.warning("no thread for another sender", extra={"senders": len(self._senders)})
+                if not self._senders:
+                    self._give_up_waiting()
 
     def _send(self, connection: Connection) -> None:
         asking = Asking(
@@ -133,7 +149,7 @@ def _started(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
-def _settle(waiting: Waiting, asking: Asking, bodies: Bodies) -> None:
+def _settle(waiting: _Waiting, asking: Asking, bodies: Bodies) -> None:
     if not waiting.question.picture.jpeg:
         waiting.future.set_exception(BlockRefused("a block without a pixel"))
         return

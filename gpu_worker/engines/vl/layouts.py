@@ -1,120 +1,127 @@
 """Layout in processes of its own: the library keeps a core busy, mostly under the interpreter's lock, and what it loads
-may crash; neither must be the worker's.
+may crash or hang. Neither must be the worker's.
 """
 
 import logging
-import multiprocessing
-import os
-import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
-from multiprocessing.connection import wait
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
-import cv2
-
-from gpu_worker.engines.vl.library import Library, threads_of
-from gpu_worker.engines.vl.page import Sheet, lay_out
+from gpu_worker.engines.vl.layout_process import PAGE_SECONDS, LayoutProcess
+from gpu_worker.engines.vl.page import Sheet
+from gpu_worker.lanes import Lanes
 from shared.config import Settings
-from shared.domain.errors import EngineDied, EngineUnavailable
-from shared.domain.options import Options
+from shared.domain.errors import EngineUnavailable, PagemillError
+from shared.domain.options import Lane, Options
 from shared.domain.page import PageImage
-from shared.observe import observe
 
 log = logging.getLogger(__name__)
 
+_PAUSE_SECONDS = 5.0
+"""Before a process that would not start is started again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Waiting:
+    image: PageImage
+    options: Options
+    sheet: Future[Sheet] = field(default_factory=Future)
+
 
 class Layouts:
-    """`settings.layout_processes` pages at a time. Whoever submits more at once has them wait."""
+    """As many pages at a time as there are processes, each with a thread that owns it; others wait, by lane.
 
-    def __init__(self, settings: Settings) -> None:
-        """Takes seconds. Raises EngineUnavailable where the models cannot be loaded."""
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._pool = self._started()
+    A page that takes its process with it takes nothing else.
+    """
 
-    def submit(self, image: PageImage, options: Options) -> Future[Sheet]:
-        """Lay one page out; the image may go once this returns.
+    def __init__(self, settings: Settings, *, page_seconds: float = PAGE_SECONDS) -> None:
+        """Takes seconds. Raises EngineUnavailable where the models cannot be loaded; the processes' log says why."""
+        self._processes = [LayoutProcess(settings, page_seconds=page_seconds) for _ in range(settings.layout_processes)]
+        self._lanes: Lanes[_Waiting] = Lanes()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, args=(process,), name=f"layout-{number}", daemon=True)
+            for number, process in enumerate(self._processes)
+        ]
+        self._start_all()
 
-        The future raises what the library raises, and EngineDied where it took its process with it.
+    def check(self) -> None:
+        """Raise EngineUnavailable where no process is there, nor was when it was last started."""
+        if all(process.would_not_start for process in self._processes):
+            raise EngineUnavailable("layout does not start")
+
+    def submit(self, image: PageImage, options: Options, lane: Lane) -> Future[Sheet]:
+        """Have one page laid out; the image must stay until the future is done.
+
+        The future raises PageRefused where the library stumbles, EngineDied where the page took its process with it,
+        and EngineUnavailable where there is none.
         """
-        sheet: Future[Sheet] = Future()
-        pixels = bytes(image.rgb)
-        work = partial(_lay_out, pixels, image.width, image.height, image.dpi, options)
-        try:
-            laid_out = self._of_pool(work)
-        except EngineUnavailable as error:
-            sheet.set_exception(error)
-        else:
-            laid_out.add_done_callback(partial(_settle, sheet))
-        return sheet
+        waiting = _Waiting(image=image, options=options)
+        self._lanes.put(waiting, lane)
+        if self._stopping.is_set():
+            self._give_up_waiting()  # it came while the doors closed
+        return waiting.sheet
 
     def close(self) -> None:
-        """Wait for the pages in work, a second or less each."""
-        self._pool.shutdown(wait=True)
+        """Wait for the pages in work, a second or less each; those that wait raise EngineUnavailable. Idempotent."""
+        self._stopping.set()
+        self._lanes.close()
+        self._give_up_waiting()
+        for thread in self._threads:
+            thread.join()
+        for process in self._processes:
+            process.end()
 
-    def _of_pool(self, work: "partial[Sheet]") -> Future[Sheet]:
-        with self._lock:
+    def _start_all(self) -> None:
+        """Side by side, for each takes seconds."""
+        errors: list[EngineUnavailable] = []
+
+        def start(process: LayoutProcess) -> None:
             try:
-                return self._pool.submit(work)
-            except BrokenProcessPool:
-                log.warning("layout starts anew")
-                self._pool = self._started()
-                return self._pool.submit(work)
+                process.start()
+            except EngineUnavailable as error:
+                errors.append(error)
 
-    def _started(self) -> ProcessPoolExecutor:
-        """Every process with its models loaded. They are spawned: a fork would take the worker's threads' locks."""
-        count = self._settings.layout_processes
-        pool = ProcessPoolExecutor(
-            count, multiprocessing.get_context("spawn"), initializer=_load, initargs=(self._settings,)
-        )
+        starting = [threading.Thread(target=start, args=(process,)) for process in self._processes]
+        for thread in starting:
+            thread.start()
+        for thread in starting:
+            thread.join()
+        if errors:
+            for process in self._processes:
+                process.end()
+            raise errors[0]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, process: LayoutProcess) -> None:
+        while (waiting := self._lanes.take()) is not None:
+            self._settle(waiting, process)
+
+    def _settle(self, waiting: _Waiting, process: LayoutProcess) -> None:
+        if not waiting.sheet.set_running_or_notify_cancel():
+            return
         try:
-            for loaded in [pool.submit(_loaded) for _ in range(count)]:
-                loaded.result()
-        except BrokenProcessPool as error:
-            raise EngineUnavailable("layout does not start") from error
-        return pool
+            if not process.is_there:
+                self._start_again(process)
+            sheet = process.lay_out(waiting.image, waiting.options)
+        except PagemillError as error:
+            waiting.sheet.set_exception(error)
+        else:
+            waiting.sheet.set_result(sheet)
 
+    def _start_again(self, process: LayoutProcess) -> None:
+        """Raises EngineUnavailable; then after a pause, for the next page would only find the same."""
+        if self._stopping.is_set():
+            raise EngineUnavailable("layout was closed")
+        log.warning("a layout process starts anew")
+        try:
+            process.start()
+        except EngineUnavailable:
+            self._stopping.wait(_PAUSE_SECONDS)
+            raise
 
-class _Process:
-    """What a process of the pool has; there is one page at a time in it."""
-
-    library: Library
-
-
-def _load(settings: Settings) -> None:
-    """In the process: Ctrl-C is the worker's to handle, and without the worker there is nothing to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    observe(settings, service="layout")
-    cv2.setNumThreads(threads_of(settings))
-    _Process.library = Library(settings)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(0)
-
-
-def _loaded() -> None:
-    """Done once the process is."""
-
-
-def _lay_out(rgb: bytes, width: int, height: int, dpi: int, options: Options) -> Sheet:
-    image = PageImage(rgb=memoryview(rgb), width=width, height=height, dpi=dpi)
-    return lay_out(_Process.library, image, options)
-
-
-def _settle(sheet: Future[Sheet], done: Future[Sheet]) -> None:
-    error = done.exception()
-    if error is None:
-        sheet.set_result(done.result())
-    elif isinstance(error, BrokenProcessPool):
-        died = EngineDied("the layout process ended while it had the page")
-        died.__cause__ = error
-        sheet.set_exception(died)
-    else:
-        sheet.set_exception(error)
+    def _give_up_waiting(self) -> None:
+        for waiting in self._lanes.drain():
+            if waiting.sheet.set_running_or_notify_cancel():
+                waiting.sheet.set_exception(EngineUnavailable("layout was closed"))
