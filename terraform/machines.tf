@@ -15,7 +15,7 @@ locals {
   # USD, list prices of November 2026, none of them seen on a bill:
   # - pool: an L4 without zonal redundancy, 0.0001867 a second; CPU and memory as of services that are billed by instance,
   #   0.000018 and 0.000002 a second. Worker pools have rates of their own; no page of Google's with them was found, and
-  #   what others write (0.000011244 and 0.000001235) is less, 1.10 in all: so what we count is rather too much. An RTX PRO
+  #   the one figure at second hand (0.000011244 for a CPU) is lower: so what we count is rather too much. An RTX PRO
   #   6000's price was not found: it must be given.
   # - vms: g2-standard-8 at 0.85, 0.94 in Europe, less the 60 % that Spot is at least cheaper by, with a disk of 100 GB. Spot
   #   prices change daily.
