@@ -35,8 +35,8 @@ def layouts(tmp_path: Path) -> Iterator[Layouts]:
     opened.close()
 
 
-def submit(layouts: Layouts, lane: Lane = Lane.BULK, **fields: int) -> Future[Sheet]:
-    return layouts.submit(replace(image(paper()), **fields), Options(orientation=False), lane)
+def submit(layouts: Layouts, lane: Lane = Lane.BULK, *, height: int = HEIGHT) -> Future[Sheet]:
+    return layouts.submit(replace(image(paper()), height=height), Options(orientation=False), lane)
 
 
 def children() -> list[int]:
