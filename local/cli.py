@@ -9,6 +9,7 @@ import click
 
 from ingest_fn.submit import Submission
 from local.costs import costs
+from local.erase import erase
 from local.google import emulators, up
 from local.options import reading_options
 from local.plan.command import plan
@@ -140,5 +141,5 @@ def _submission(
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
 
 
-for _command in (submit, status, result, cancel, list_jobs, costs, plan, emulators, up):
+for _command in (submit, status, result, cancel, list_jobs, costs, plan, erase, emulators, up):
     cli.add_command(_command)

@@ -247,7 +247,7 @@ def test_a_document_with_a_password_is_not_kept_either_where_its_first_try_was_k
     assert entries(local) == []
 
 
-@pytest.mark.parametrize("code", ["truncated", "repetition", "empty_block", "unread_block"])
+@pytest.mark.parametrize("code", ["truncated", "repetition", "empty_block", "unread_block", "malformed_table"])
 def test_a_reading_that_another_try_may_mend_is_not_kept(local: Pipeline, engine: IllustratedEngine, code: str) -> None:
     engine.flags = (Flag(code=FlagCode(code), block="b1"),)
     finished(local, PAGES)

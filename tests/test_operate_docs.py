@@ -175,15 +175,10 @@ def test_objects_lie_where_the_code_puts_them() -> None:
     }
 
 
-def test_jobs_of_the_apis_tenant_are_not_deleted_for_another() -> None:
-    (block,) = [each for each in blocks(OPERATE / "delete-a-tenant.md") if "DELETE" in each]
-    listing = 'pagemill() { echo "asked" >&2; }\n'
+def test_the_jobs_that_are_erased_are_those_of_the_tenant_that_is_named() -> None:
+    (erase,) = [command for command in of("pagemill") if command.words[1] == "erase"]
 
-    done = subprocess.run(
-        ["bash", "-c", listing + block], env={"TENANT": "acme"}, capture_output=True, text=True, check=False
-    )
-
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert erase.words[2:] == ["--tenant", "$TENANT"]
 
 
 def test_costs_of_all_tenants_are_read_with_settings_that_exist() -> None:
