@@ -35,7 +35,7 @@ SECOND = timedelta(seconds=1)
         {"pictures": (Box(x0=0, y0=0, x1=5, y1=6),)},
         {"flags": (Flag(code=FlagCode.DPI_REDUCED, value="144->72"),)},
     ],
-    ids=lambda change: "-".join(change),
+    ids="-".join,
 )
 def test_whatever_an_engine_is_given_makes_another_page(change: dict[str, Any]) -> None:
     assert page_key(replace(IMAGE, **change), RECIPE) != page_key(IMAGE, RECIPE)
