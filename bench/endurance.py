@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.memory import megabytes
 from bench.report import Figure, show
 from bench.vl.mixes import document
 from bench.vl.runs import Bench, queue
+from gpu_worker.memory import used_mb
 from shared.pdf.sandbox import Sandbox
 from tests.vllm_stub import stub_process
 from tests_paddle.fabricated_layout import blocks_of, write_model
@@ -62,7 +62,7 @@ def _watched(bench: Bench, pages: int) -> list[tuple[int, float]]:
         with queued.worker() as process:
             while queued.is_unfinished(job):
                 time.sleep(EVERY_SECONDS)
-                seen.append((queued.done(job), megabytes(process.pid)))
+                seen.append((queued.done(job), used_mb(process.pid)))
     return seen
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.documents import scanned
 from bench.report import Figure, show, wants_json
 from gpu_worker.engines.null import NullEngine
+from gpu_worker.memory import used_mb
 from gpu_worker.worker import AHEAD
 from shared.domain.job import Limits
 from tests.serving import served
@@ -52,36 +53,7 @@ def peak_mb(pages: int) -> float:
 
 def _watch(root: int, seen: list[float], stopping: threading.Event) -> None:
     while not stopping.wait(EVERY_SECONDS):
-        seen.append(megabytes(root))
-
-
-def megabytes(root: int) -> float:
-    """What the process and all below it have of their own now, in 10^6 bytes."""
-    return sum(pss(pid) for pid in tree(root)) / 1e6
-
-
-def tree(root: int) -> list[int]:
-    """The process and all below it."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        parents[int(stat.parent.name)] = int(fields[1])
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
-
-
-def pss(pid: int) -> int:
-    """Bytes of anonymous and shared memory, a page's share of each; a process that ended meanwhile has none."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+        seen.append(used_mb(root))
 
 
 if __name__ == "__main__":
