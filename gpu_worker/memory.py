@@ -1,10 +1,13 @@
-"""How much memory this process and all below it take, as Linux counts it."""
+"""How much memory this process and all below it take, as Linux counts it, and giving back what is no longer used."""
 
+import ctypes
 import os
 from pathlib import Path
 
 _PROC = Path("/proc")
 _COUNTED = ("Pss_Anon:", "Pss_Shmem:")
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""glibc's alone."""
 
 
 def used_mb(root: int | None = None) -> float:
@@ -16,6 +19,16 @@ def used_mb(root: int | None = None) -> float:
     if not _PROC.joinpath("self/smaps_rollup").exists():
         return 0.0
     return sum(_used(pid) for pid in _tree(root or os.getpid())) / 1e6
+
+
+def give_back_freed() -> None:
+    """Return to the system the memory that this process has freed, in some 10 to 90 ms; nothing where it isn't glibc's.
+
+    Left alone, glibc keeps free memory below whatever is still used, in an arena for every few threads: pages of some
+    megabytes pass through hundreds of threads here, and what lies free grows for thousands of pages.
+    """
+    if _trim is not None:
+        _trim(0)
 
 
 def _tree(root: int) -> list[int]:

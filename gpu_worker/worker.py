@@ -12,6 +12,7 @@ from gpu_worker.claims import RENEW_SECONDS, Claims
 from gpu_worker.commit import Reading
 from gpu_worker.feed import Feed
 from gpu_worker.liveness import Liveness
+from gpu_worker.memory import give_back_freed
 from gpu_worker.metered import MeteredEngine
 from gpu_worker.process import read_range
 from gpu_worker.slots import Slots
@@ -26,6 +27,7 @@ AHEAD = 1
 """Pages that are rendered while every place in the engine is taken, so that none of them waits for a page."""
 _ROOM_SECONDS = 1.0
 """An engine says when it has room; one that forgets costs this long."""
+_GIVE_BACK_SECONDS = 5.0
 
 
 class Worker:
@@ -64,6 +66,7 @@ class Worker:
         self._renewal = Periodic("claims", self._claims.renew, seconds=RENEW_SECONDS, metrics=metrics)
         # In a thread of its own: whoever says that there is room may hold what `has_room` waits for.
         self._room = Periodic("engine-room", self._slots.look_again, seconds=_ROOM_SECONDS, metrics=metrics)
+        self._giving_back = Periodic("freed-memory", give_back_freed, seconds=_GIVE_BACK_SECONDS, metrics=metrics)
         self._is_finishing = False
         self.ranges_done = 0
 
@@ -72,6 +75,7 @@ class Worker:
         self._engine.on_room(self._room.soon)
         self._renewal.start()
         self._room.start()
+        self._giving_back.start()
         self._checkup.start()
         for lane in self._lanes:
             lane.start()
@@ -98,7 +102,7 @@ class Worker:
         closing.start()
         have_ended = [lane.join(until - time.monotonic()) for lane in self._lanes]
         closing.join(max(0.0, until - time.monotonic()))
-        for periodic in (self._renewal, self._room, self._checkup):
+        for periodic in (self._renewal, self._room, self._giving_back, self._checkup):
             periodic.stop()
         self._claims.close()
         if all(have_ended):  # a page that is still being rendered needs a finisher, to be handed back

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from gpu_worker.memory import used_mb
+from gpu_worker.memory import give_back_freed, used_mb
 from gpu_worker.recycling import Recycling
 from local.emulators import free_ports
 from shared.adapters.embedded.clock import SystemClock
@@ -80,6 +80,16 @@ def test_what_children_take_is_counted_too() -> None:
     assert os.getpid() != child.pid
     assert alone > 50
     assert with_child > before + 45
+
+
+def test_what_is_freed_between_what_is_still_used_goes_back_to_the_system() -> None:
+    held = [bytearray(4_000) for _ in range(20_000)]
+    full = used_mb()
+    del held[:-1]
+
+    give_back_freed()
+
+    assert used_mb() < full - 60
 
 
 def worker() -> list[str]:
