@@ -4,8 +4,8 @@
 
 Runs in the worker's environment (`make bench-worker`), against a stub of vLLM that answers in 50 ms, with a fabricated
 layout model that finds 8 blocks a page. Memory is the proportional set size of the worker and all below it, as in
-bench.memory, looked at every quarter of a second. The first 200 pages don't count: they load what a page needs. The peak
-of the next 200 stands beside the peak of all that follow.
+bench.memory, looked at every quarter of a second. The first 200 pages don't count: they load what a page needs. The
+peak of the next 200 stands beside the peak of all that follow.
 """
 
 import argparse
