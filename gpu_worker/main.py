@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from gpu_worker.busy import Busy
 from gpu_worker.engines import engine, longest_page
 from gpu_worker.memory import used_mb
 from gpu_worker.probes import Probes, Pulse
@@ -59,9 +60,11 @@ def work(settings: Settings, *, ready: Callable[[], None]) -> None:
 
 def _wait(stop: _Stop, worker: Worker, recycling: Recycling, pulse: Pulse) -> None:
     """Return when it is time to end."""
+    busy = Busy()
     while not stop.asked and not worker.has_finished:
         pulse.beat()
         time.sleep(_LOOK_SECONDS)
+        busy.look(has_work=worker.pages_in_hand > 0)
         if recycling.is_due(has_worked=worker.ranges_done > 0):
             worker.finish()
 

@@ -8,7 +8,7 @@ locals {
     { title = "Workers' cost of the last 24 hours", filter = "", aligner = "", by = "", query = local.cost_of_a_day },
     { title = "Failed pages, by code", filter = "metric.type = \"logging.googleapis.com/user/${google_logging_metric.failed_pages.name}\"", aligner = "ALIGN_DELTA", by = "metric.label.code", query = "" },
     { title = "Requests and pushes, by function and answer", filter = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = starts_with(\"${var.name}-\") AND metric.type = \"run.googleapis.com/request_count\"", aligner = "ALIGN_RATE", by = "metric.label.response_code_class", query = "" },
-    { title = "GPU busy share", filter = local.gpu_busy, aligner = "ALIGN_PERCENTILE_50", by = "resource.label.worker_pool_name", query = "" },
+    { title = "GPU busy share", filter = local.has_vms ? "" : local.pool_busy, aligner = "ALIGN_PERCENTILE_50", by = "resource.label.worker_pool_name", query = local.has_vms ? local.vms_busy : "" },
   ]
 }
 

@@ -9,7 +9,11 @@ locals {
   }[var.worker_backend]
   cost_of_a_day = "sum_over_time(${local.workers}[1d:5m]) * 5 / 60 * ${local.price_per_gpu_hour}"
 
-  gpu_busy = "metric.type = \"run.googleapis.com/container/gpu/utilizations\" AND resource.type = \"cloud_run_worker_pool\" AND resource.labels.worker_pool_name = \"${var.name}-worker\""
+  # How busy GPUs are: the pool tells it. VMs don't, so there it is the share of their time in which their workers had pages
+  # in hand, as their logs say. A VM whose worker doesn't come up says nothing, and counts as idle.
+  pool_busy = "metric.type = \"run.googleapis.com/container/gpu/utilizations\" AND resource.type = \"cloud_run_worker_pool\" AND resource.labels.worker_pool_name = \"${var.name}-worker\""
+  vms_busy  = "(sum(increase(logging_googleapis_com:user_${local.busy_name}_sum{monitored_resource=\"gce_instance\"}[30m])) or vector(0)) / (1800 * avg_over_time(${local.workers}[30m:1m]))"
+  busy_name = replace("${var.name}_busy_seconds", "-", "_")
 
   subscription_alerts = {
     oldest = {
@@ -139,24 +143,49 @@ resource "google_monitoring_alert_policy" "cost" {
   depends_on = [google_project_service.api]
 }
 
-# VMs tell nobody how busy their GPU is, unless an agent is installed; the pool does.
+resource "google_logging_metric" "busy_seconds" {
+  count           = local.has_vms ? 1 : 0
+  name            = local.busy_name
+  description     = "Seconds in which a worker had pages in hand, a line a minute."
+  filter          = "resource.type = \"gce_instance\" AND jsonPayload.message =~ \"message.: .had work., .logger.: .gpu_worker.busy.\""
+  value_extractor = "REGEXP_EXTRACT(jsonPayload.message, \"busy_seconds.: ([0-9.]+)\")"
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+    unit        = "s"
+  }
+  depends_on = [google_project_service.api]
+}
+
 resource "google_monitoring_alert_policy" "idle_gpu" {
-  count                 = var.worker_backend == "pool" ? 1 : 0
+  count                 = local.has_vms && !contains(["DEBUG", "INFO"], var.log_level) ? 0 : 1 # no line, no alert
   display_name          = "${var.name}: GPUs are paid for and idle"
   combiner              = "OR"
   severity              = "WARNING"
   notification_channels = local.channels
   conditions {
     display_name = "busy less than ${var.alert_gpu_busy_share} of the time"
-    condition_threshold {
-      filter          = local.gpu_busy
-      comparison      = "COMPARISON_LT"
-      threshold_value = var.alert_gpu_busy_share
-      duration        = "1800s"
-      aggregations {
-        alignment_period     = "300s"
-        per_series_aligner   = "ALIGN_PERCENTILE_50"
-        cross_series_reducer = "REDUCE_MEAN"
+    dynamic "condition_threshold" {
+      for_each = local.has_vms ? [] : [local.pool_busy]
+      content {
+        filter          = condition_threshold.value
+        comparison      = "COMPARISON_LT"
+        threshold_value = var.alert_gpu_busy_share
+        duration        = "1800s"
+        aggregations {
+          alignment_period     = "300s"
+          per_series_aligner   = "ALIGN_PERCENTILE_50"
+          cross_series_reducer = "REDUCE_MEAN"
+        }
+      }
+    }
+    dynamic "condition_prometheus_query_language" {
+      for_each = local.has_vms ? [local.vms_busy] : []
+      content {
+        query                     = "${condition_prometheus_query_language.value} < ${var.alert_gpu_busy_share}"
+        duration                  = "1800s"
+        evaluation_interval       = "300s"
+        disable_metric_validation = true
       }
     }
   }

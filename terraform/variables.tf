@@ -422,7 +422,7 @@ variable "alert_failed_pages" {
 }
 
 variable "alert_gpu_busy_share" {
-  description = "Share of the time that GPUs compute below which, for half an hour, somebody is told: they cost as much idle."
+  description = "Share of the time that GPUs compute (VMs: that they have pages) below which, for half an hour, somebody is told: they cost as much idle."
   type        = number
   default     = 0.1
   validation {

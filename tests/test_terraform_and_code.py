@@ -1,7 +1,6 @@
 """Terraform and the code name the same things: what one has and the other doesn't is a mistake in one of them."""
 
 import ast
-import json
 import logging
 import math
 import re
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 import main
-from gpu_worker import commit
+from gpu_worker import busy, commit
 from ingest_fn import entry
 from notifier import entry as notifier_entry
 from shared import push
@@ -328,15 +327,32 @@ def test_failed_pages_are_counted_by_the_words_of_the_log() -> None:
 def test_a_vms_log_of_lines_as_text_is_counted_as_well() -> None:
     record = logging.makeLogRecord({"name": commit.__name__, "msg": "page failed", "levelname": "WARNING"})
     record.__dict__ |= {"job_id": "01J", "page": 3, "code": "render_failed"}
+
+    assert counted_in_text(record) == ("render_failed", None)
+
+
+def test_a_vm_is_as_busy_as_its_workers_log_says(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger=busy.__name__):
+        busy.Busy(every_seconds=0).look(has_work=False)
+    (record,) = caplog.records
+
+    assert counted_in_text(record) == (None, "0.0")
+
+
+def counted_in_text(record: logging.LogRecord) -> tuple[str | None, str | None]:
+    """What the two metrics take from a line of a VM: a failed page's code, a minute's busy seconds."""
     line = JsonFormatter().format(record)
     expressions = re.findall(r'jsonPayload\.message(?: =~|,) \\"([^"]+)\\"', terraform.text("monitoring.tf"))
+    failed, code, busy_line, seconds = expressions
+    return found_in(line, failed, code), found_in(line, busy_line, seconds)
 
-    assert json.loads(line)["message"] == "page failed"
-    wanted, code = expressions
-    assert re.search(wanted, line)
-    found = re.search(code, line)
+
+def found_in(line: str, wanted: str, value: str) -> str | None:
+    if not re.search(wanted, line):
+        return None
+    found = re.search(value, line)
     assert found is not None
-    assert found[1] == "render_failed"
+    return str(found[1])
 
 
 def test_every_number_that_costs_money_is_explained_limited_and_has_a_default() -> None:

@@ -111,6 +111,10 @@ run "what_is_deployed_is_what_is_counted" {
     condition     = endswith(google_monitoring_alert_policy.cost.conditions[0].condition_prometheus_query_language[0].query, " * 5 / 60 * 1.36 > 20") && google_monitoring_alert_policy.cost.conditions[0].condition_prometheus_query_language[0].disable_metric_validation
     error_message = "The alert counts with the same price, and waits for no metric."
   }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.idle_gpu[0].conditions[0].condition_threshold[0].filter, "gpu/utilizations") && length(google_logging_metric.busy_seconds) == 0
+    error_message = "The pool tells how busy its GPUs are."
+  }
 }
 
 run "a_smaller_worker_costs_less" {
@@ -172,6 +176,10 @@ run "vms_are_spot_and_scale_from_zero_to_their_limit" {
   assert {
     condition     = local.vm_environment.PAGEMILL_PRICE_WORKER_HOUR == "0.4" && strcontains(google_logging_metric.failed_pages.filter, "gce_instance")
     error_message = "Receipts have the price of Spot, and failed pages are counted in the VMs' logs."
+  }
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.idle_gpu[0].conditions[0].condition_prometheus_query_language[0].query, "user_${google_logging_metric.busy_seconds[0].name}_sum{") && endswith(google_monitoring_alert_policy.idle_gpu[0].conditions[0].condition_prometheus_query_language[0].query, "< 0.1")
+    error_message = "An idle VM is noticed by its worker's log."
   }
   assert {
     condition     = length(google_cloud_run_v2_worker_pool.this) + length(google_cloud_run_v2_service.crema) + length(google_parameter_manager_parameter.crema) + length(google_cloud_scheduler_job.crema) == 0
