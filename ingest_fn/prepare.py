@@ -6,13 +6,14 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from io import SEEK_END
 from typing import BinaryIO, cast
 
 from ingest_fn.plan import Chosen, plan
+from ingest_fn.ranges import publish_ranges
 from ingest_fn.sources import open_source
 from shared.assemble import tell_end
 from shared.cache.keys import document_key, may_be_cached
@@ -26,10 +27,9 @@ from shared.domain.errors import (
     UnknownJob,
 )
 from shared.domain.job import Job, JobId, SourceKind
-from shared.domain.messages import PAGES, PrepareDocument, ReadRange
+from shared.domain.messages import PrepareDocument
 from shared.domain.options import recipe
-from shared.domain.page import PageRange, select
-from shared.domain.sweep import unclaimed
+from shared.domain.page import select
 from shared.layout import UPLOADS
 from shared.net.fetch import FetchLimits, fetch
 from shared.net.guard import Guard
@@ -95,20 +95,6 @@ def hand_back(preparing: Preparing) -> None:
             _hand_back(job_id, start, preparing)
         except (Unavailable, UnknownJob):
             log.warning("a try was not taken back", extra={"job_id": job_id}, exc_info=True)
-
-
-def publish_ranges(job: Job, platform: Platform) -> None:
-    """Tell the workers of every range of the round that has pending pages and that nobody has."""
-    for each in unclaimed(job, platform.store.ranges(job.id), platform.store.pages(job.id), now=platform.clock.now()):
-        publish_range(job, each, platform)
-
-
-def publish_range(job: Job, range_: PageRange, platform: Platform) -> None:
-    """Tell the workers of one range; after an upgrade, ask for the readings that today's engine makes."""
-    wanted = recipe(platform.settings.engine_settings, job.options)
-    if range_.recipe != wanted:
-        platform.store.update_range(job.id, range_.id, lambda each: replace(each, recipe=wanted))
-    platform.bus.publish(PAGES[range_.lane], ReadRange(job_id=job.id, range_id=range_.id))
 
 
 def _try(job: Job, preparing: Preparing) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ingest_fn.budget import admitted
-from ingest_fn.prepare import publish_ranges
+from ingest_fn.ranges import publish_ranges
 from shared.assemble import tell_end
 from shared.domain.errors import IllegalMove
 from shared.domain.job import Job, JobId

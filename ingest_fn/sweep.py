@@ -4,7 +4,7 @@ import logging
 from functools import partial
 
 from ingest_fn.overdue import SWEEP_SECONDS, Overdue, claim_overdue, heal_overdue
-from ingest_fn.prepare import publish_range
+from ingest_fn.ranges import publish_range
 from ingest_fn.rounds import reopen
 from ingest_fn.uploads import erase_upload
 from shared.assemble import assemble, tell_end
