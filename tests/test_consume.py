@@ -266,7 +266,10 @@ def test_what_is_done_every_so_often_is_done_again_though_it_failed(metrics: Met
 
 
 def test_a_periodic_that_never_started_has_ended(metrics: Metrics) -> None:
-    periodic = Periodic("sweep", lambda: None, seconds=1, metrics=metrics)
+    called = threading.Event()
+    periodic = Periodic("sweep", called.set, seconds=1, metrics=metrics)
 
     periodic.stop()
     periodic.join(ENOUGH)
+
+    assert not called.is_set()

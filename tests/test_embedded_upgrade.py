@@ -1,7 +1,8 @@
 """A data folder of an earlier version is opened by this one, with what was in it."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,10 +30,7 @@ def test_messages_of_a_version_without_traces_are_delivered_beside_new_ones(tmp_
         values = (Topic.DOCUMENTS, to_bytes(WAITING), (clock.now() - timedelta(hours=1)).timestamp())
         connection.execute("INSERT INTO messages (topic, body, visible_at) VALUES (?, ?, ?)", values)
 
-    with (
-        closing(Database(tmp_path / "pagemill.sqlite")) as database,
-        closing(SqliteBus(database, Holders(tmp_path), clock=clock)) as bus,
-    ):
+    with opened(tmp_path, clock) as bus:
         bus.publish(Topic.DOCUMENTS, SENT)
         deliveries = bus.pull(Topic.DOCUMENTS, limit=10, wait=1)
 
@@ -40,6 +38,23 @@ def test_messages_of_a_version_without_traces_are_delivered_beside_new_ones(tmp_
     assert [dict(delivery.trace) for delivery in deliveries] == [{}, {}]
 
 
-def test_a_folder_is_opened_any_number_of_times(tmp_path: Path) -> None:
-    for _ in range(3):
-        Database(tmp_path / "pagemill.sqlite").close()
+def test_a_folder_is_opened_any_number_of_times_and_loses_nothing(tmp_path: Path, clock: ManualClock) -> None:
+    with opened(tmp_path, clock) as bus:
+        bus.publish(Topic.DOCUMENTS, WAITING)
+    for _ in range(2):
+        with opened(tmp_path, clock):
+            pass
+
+    with opened(tmp_path, clock) as bus:
+        deliveries = bus.pull(Topic.DOCUMENTS, limit=10, wait=1)
+
+    assert [delivery.message for delivery in deliveries] == [WAITING]
+
+
+@contextmanager
+def opened(folder: Path, clock: ManualClock) -> Iterator[SqliteBus]:
+    with (
+        closing(Database(folder / "pagemill.sqlite")) as database,
+        closing(SqliteBus(database, Holders(folder), clock=clock)) as bus,
+    ):
+        yield bus

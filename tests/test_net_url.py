@@ -161,6 +161,7 @@ def test_whatever_is_given_is_refused_by_name_or_passes(url: str) -> None:
 def test_whatever_a_redirect_names_is_refused_by_name_or_parsed(location: str) -> None:
     base = parse_url("https://example.com/a")
     try:
-        parse_url(location, base=base)
+        parsed = parse_url(location, base=base)
     except UrlNotAllowed:
         return
+    assert parsed.scheme
