@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ from tests.emulators import shared_emulators
 
 if TYPE_CHECKING:
     from tests.pipeline import Pipeline
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: many tests wait for other processes and for leases."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 @pytest.fixture
