@@ -36,7 +36,7 @@ def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], 
             reading.liveness.note(job)
             _read_open_pages(job, range_, reading, all_begun)
             # Counting is for long documents; a range that is the whole one knows that it was the last.
-            if len(range_.pages) == job.page_count or store.progress(job.id).pending == 0:
+            if len(range_.pages) == job.page_count or store.progress(job).pending == 0:
                 assemble(job.id, reading.platform)
     except UnknownJob:
         return  # erased: nothing is left to do

@@ -82,5 +82,5 @@ def _unread(job: Job, platform: Platform) -> int | None:
     """How many pages a new round would read; None where nobody has opened the document."""
     if not job.is_planned:
         return None
-    counts = platform.store.progress(job.id)
+    counts = platform.store.progress(job)
     return (counts.total or 0) - counts.done

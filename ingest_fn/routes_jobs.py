@@ -23,9 +23,6 @@ from shared.parallel import at_once
 router = APIRouter()
 
 _LONGEST_WAIT = 60
-_FIRST_LOOK_SECONDS = {"embedded": 0.5, "google": 0.05}
-"""Where every change is made by another process, no watcher tells of it; a short job should be seen to end soon."""
-_LONGEST_LOOK_SECONDS = 1.0
 _COUNTED_AT_ONCE = 16
 _RETRY = {"Retry-After": "1"}
 
@@ -40,8 +37,9 @@ def list_jobs(
 ) -> dict[str, Any]:
     store = context.platform.store
     found = store.search(tenant, status=status, batch=None, cursor=cursor, limit=limit)
-    asked = [job.id for job in found.jobs if job.known_progress is None]
-    counted = dict(zip(asked, at_once(store.progress, asked, most=_COUNTED_AT_ONCE), strict=True))
+    asked = [job for job in found.jobs if job.known_progress is None]
+    counts = at_once(store.progress, asked, most=_COUNTED_AT_ONCE)
+    counted = {job.id: progress for job, progress in zip(asked, counts, strict=True)}
     views = [job_view(job, job.known_progress or counted[job.id]) for job in found.jobs]
     return {"jobs": views, "cursor": found.cursor}
 
@@ -55,7 +53,7 @@ async def get_job(
         job = await _changed(job, context, wait)
     progress = job.known_progress
     if progress is None:
-        progress = await run_in_threadpool(context.platform.store.progress, job.id)
+        progress = await run_in_threadpool(context.platform.store.progress, job)
     return job_view(job, progress)
 
 
@@ -99,7 +97,7 @@ def delete_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(job: KnownJob, context: Ctx) -> dict[str, Any]:
     cancelled = rounds.cancel(job.id, context.platform)
-    return job_view(cancelled, cancelled.known_progress or context.platform.store.progress(job.id))
+    return job_view(cancelled, cancelled.known_progress or context.platform.store.progress(job))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)
@@ -121,23 +119,20 @@ def replay_callback(job: KnownJob, context: Ctx) -> dict[str, Any]:
 
 
 async def _changed(job: Job, context: Context, wait: float) -> Job:
-    """Look when the store says so, and now and then besides: a change of another process may go by unsaid."""
+    """Return the job once its status or round is another, or as it is when the time is over."""
     store, loop, woken = context.platform.store, asyncio.get_running_loop(), asyncio.Event()
-    until, pause = time.monotonic() + wait, _FIRST_LOOK_SECONDS[context.platform.settings.platform]
+    until, latest = time.monotonic() + wait, job
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with store.watch(job.id, wake):
-        while True:
-            latest = await run_in_threadpool(store.get, job.id)
-            left = until - time.monotonic()
-            if (latest.status, latest.round) != (job.status, job.round) or left <= 0:
-                return latest
+    with store.watch(job, wake):
+        while (latest.status, latest.round) == (job.status, job.round) and (left := until - time.monotonic()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), min(left, pause))
+                await asyncio.wait_for(woken.wait(), left)
             woken.clear()
-            pause = min(1.5 * pause, _LONGEST_LOOK_SECONDS)
+            latest = await run_in_threadpool(store.get, job.id)
+    return latest
 
 
 def _finished(job: Job) -> Job:

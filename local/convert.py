@@ -91,8 +91,8 @@ class Conversion:
             self.jobs[document.name] = self._submitted(document).id
 
     def progress(self, document: Input) -> tuple[Job, Progress]:
-        job_id = self.jobs[document.name]
-        return self.store.get(job_id), self.store.progress(job_id)
+        job = self.store.get(self.jobs[document.name])
+        return job, self.store.progress(job)
 
     def waited(self, document: Input) -> Iterator[Progress]:
         """Yield the progress now and then until the document has ended."""

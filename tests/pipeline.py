@@ -27,7 +27,7 @@ from notifier.hosts import HostCap
 from shared.config import Settings
 from shared.consume import HandBack
 from shared.domain.errors import PagemillError
-from shared.domain.job import Job, JobId
+from shared.domain.job import Job, JobId, Progress
 from shared.domain.messages import Message, PrepareDocument, ReadRange, RoundEnded, Topic
 from shared.domain.webhook import parse_secret
 from shared.net.address import Allowed
@@ -190,6 +190,9 @@ class Pipeline:
 
     def job(self, job_id: JobId) -> Job:
         return self.store.get(job_id)
+
+    def progress(self, job_id: JobId) -> Progress:
+        return self.store.progress(self.job(job_id))
 
     def close(self) -> None:
         self.reading.finishers.shutdown()

@@ -69,7 +69,7 @@ def calls_to_jobs(clients: Clients) -> Calls:
         "pages": lambda: store.pages(JOB),
         "some pages": lambda: store.pages(JOB, [1]),
         "update_page": lambda: store.update_page(JOB, 1, lambda page: page),
-        "progress": lambda: store.progress(JOB),
+        "progress": lambda: store.progress(a_job(JOB)),
         "ranges": lambda: store.ranges(JOB),
         "update_range": lambda: store.update_range(JOB, "1-0001", lambda range_: range_),
         "log_attempt": lambda: store.log_attempt(JOB, CallbackAttempt(round=1, number=1, at=NOON)),

@@ -152,7 +152,7 @@ def test_a_long_plan_that_two_make_at_once_and_one_makes_again_stands_once(store
     store.update_page(job.id, LONG, lambda page: page.done(a_page_read(), round_=1, now=NOON))
     a_long_plan(store, job.id)
 
-    assert store.progress(job.id) == Progress(total=LONG, done=1)
+    assert store.progress(job) == Progress(total=LONG, done=1)
     assert [page.number for page in store.pages(job.id)] == list(range(1, LONG + 1))
     assert len(store.ranges(job.id)) == LONG / 8
     assert [page.number for page in store.pages(job.id, range(1, LONG, 2))] == list(range(1, LONG, 2))
@@ -183,13 +183,13 @@ def test_progress_never_shows_an_end_that_is_not_there(store: FirestoreJobStore)
     with ThreadPoolExecutor(4) as readers:
         working = [readers.submit(read, number) for number in range(2, 41)]
         while not all(future.done() for future in working):
-            progress = store.progress(job.id)
+            progress = store.progress(job)
             assert progress.total == 40
             assert progress.pending >= 1
         for future in working:
             future.result()
 
-    assert store.progress(job.id) == Progress(total=40, done=39)
+    assert store.progress(job) == Progress(total=40, done=39)
 
 
 def test_nothing_is_written_where_nothing_changed(family: GoogleFamily, store: FirestoreJobStore) -> None:

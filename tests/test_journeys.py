@@ -223,7 +223,7 @@ def test_a_cancelled_job_keeps_its_pages_and_is_told(pipe: Pipeline) -> None:
         pipe.drain()
 
         assert pipe.job(job_id).status is Status.CANCELLED
-        assert pipe.store.progress(job_id).done == 7
+        assert pipe.progress(job_id).done == 7
         assert b'"status": "cancelled"' in receiver.wait_for(1)[0].body
         with pytest.raises(IllegalMove):
             retry(job_id, pipe.platform)

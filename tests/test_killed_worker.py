@@ -19,7 +19,7 @@ def test_a_page_that_kills_its_worker_ends_alone_and_its_neighbours_are_read(tmp
         pipe.drain(topics=[Topic.DOCUMENTS])
 
         deaths = 0
-        while pipe.store.progress(job_id).pending and deaths < 10:
+        while pipe.progress(job_id).pending and deaths < 10:
             deaths += _worker_died(data, pipe, job_id)
 
         pages = {page.number: page for page in pipe.store.pages(job_id)}
@@ -34,7 +34,7 @@ def _worker_died(data: Path, pipe: Pipeline, job_id: JobId) -> int:
     worker = subprocess.Popen([sys.executable, "-m", "tests.worker_that_dies", str(data), "300"])
     try:
         until = time.monotonic() + 30
-        while worker.poll() is None and pipe.store.progress(job_id).pending:
+        while worker.poll() is None and pipe.progress(job_id).pending:
             assert time.monotonic() < until
             time.sleep(0.05)
         return 1 if worker.poll() is not None else 0

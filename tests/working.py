@@ -37,4 +37,4 @@ def pages(pipe: Pipeline, *jobs: JobId) -> list[Page]:
 
 
 def pending(pipe: Pipeline, *jobs: JobId) -> int:
-    return sum(pipe.store.progress(job_id).pending for job_id in jobs)
+    return sum(pipe.progress(job_id).pending for job_id in jobs)

@@ -63,7 +63,7 @@ class Queue:
 
     def done(self, job_id: JobId) -> int:
         """Pages."""
-        return self._family.platform.store.progress(job_id).done
+        return self._family.platform.store.progress(self._job(job_id)).done
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[str]]:

@@ -56,10 +56,11 @@ class JobStore(Protocol):
         Raises UnknownJob.
         """
 
-    def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """While the context is open, call `wake`, from any thread, soon after its status or round may have changed.
+    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the context is open, call `wake`, from any thread, soon after the status may be another than `job`'s.
 
-        A hint: a change made by another process may go by without it.
+        At once where this process changes it, within a second where another does or did before the context was open. A
+        change that is undone within that second may go by without it.
         """
 
     def search(
@@ -82,8 +83,8 @@ class JobStore(Protocol):
     def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
         """As `update`, for a page. Raises UnknownJob where the page is not known."""
 
-    def progress(self, job_id: JobId) -> Progress:
-        """Count the pages by status; `total` is None where no page is stored."""
+    def progress(self, job: Job) -> Progress:
+        """Count its pages by status, as they are now; `total` is None where no page is stored."""
 
     def ranges(self, job_id: JobId) -> tuple[PageRange, ...]: ...
 

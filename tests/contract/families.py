@@ -51,6 +51,9 @@ class Family(Protocol):
     def lease(self) -> timedelta:
         """How long a message is held by one who says nothing more."""
 
+    def other_store(self) -> JobStore:
+        """Return the same jobs as one more process would have them."""
+
     def bus(self, *, hangs: bool = False) -> Bus:
         """Return a bus as one more process would have it; all share their messages. One that hangs extends no lease."""
 
@@ -88,6 +91,9 @@ class EmbeddedFamily:
         self.batches = SqliteBatchStore(self.database)
         self.objects = FileObjectStore(folder, clock=self.clock, base_url="http://mill.example", key=b"k" * 32)
         self._buses: list[SqliteBus] = []
+
+    def other_store(self) -> JobStore:
+        return SqliteJobStore(self.database)
 
     def bus(self, *, hangs: bool = False) -> Bus:
         bus = SqliteBus(self.database, Holders(self.folder), clock=self.clock)
@@ -163,6 +169,9 @@ class GoogleFamily:
         if self._is_new("buckets"):
             provision_buckets(self.clients.storage, [self.project, *buckets.values()])
         return GcsObjectStore(self.clients.storage, Buckets(self.project, buckets), signing=credentials())
+
+    def other_store(self) -> JobStore:
+        return FirestoreJobStore(self.clients.firestore)
 
     def bus(self, *, hangs: bool = False) -> Bus:
         if self._is_new("bus"):

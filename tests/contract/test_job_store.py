@@ -1,6 +1,8 @@
 """What every job store promises."""
 
 import base64
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -58,7 +60,7 @@ def test_a_job_that_nobody_added_is_unknown(store: JobStore) -> None:
     assert store.pages(NOBODY) == ()
     assert store.ranges(NOBODY) == ()
     assert store.attempts(NOBODY) == ()
-    assert store.progress(NOBODY) == Progress()
+    assert store.progress(a_job(NOBODY)) == Progress()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "__x__", "é", "x" * 3000, "a b", "~nobody"])
@@ -74,7 +76,7 @@ def test_an_id_that_no_job_can_have_is_unknown(store: JobStore, name: str) -> No
     with pytest.raises(UnknownJob):
         store.update_range(job_id, name, lambda range_: range_)
     assert (store.pages(job_id), store.ranges(job_id), store.attempts(job_id)) == ((), (), ())
-    assert store.progress(job_id) == Progress()
+    assert store.progress(a_job(job_id)) == Progress()
     store.forget(job_id, tombstone=False)
 
 
@@ -324,16 +326,17 @@ def test_pages_come_by_number_all_or_some(store: JobStore) -> None:
     assert store.pages(job_id, ()) == ()
 
 
-def test_progress_counts_the_pages_by_what_became_of_them(store: JobStore) -> None:
-    job_id = a_planned_job(store)
-    assert store.progress(job_id) == Progress(total=3)
+@pytest.mark.parametrize("count", [3, 12])
+def test_progress_counts_the_pages_by_what_became_of_them(store: JobStore, count: int) -> None:
+    job_id = a_planned_job(store, pages=count)
+    assert store.progress(store.get(job_id)) == Progress(total=count)
 
     store.update_page(job_id, 1, done)
     store.update_page(job_id, 3, failed)
 
-    progress = store.progress(job_id)
-    assert progress == Progress(total=3, done=1, failed=1)
-    assert progress.pending == 1
+    progress = store.progress(store.get(job_id))
+    assert progress == Progress(total=count, done=1, failed=1)
+    assert progress.pending == count - 2
 
 
 def test_a_page_that_is_done_stands_whoever_comes_later(store: JobStore) -> None:
@@ -425,3 +428,53 @@ def test_forgetting_one_job_leaves_the_others(store: JobStore) -> None:
 
     assert store.find(a_key("other")) == other
     assert len(store.pages(other.id)) == len(store.ranges(other.id)) == 1
+
+
+def test_who_watches_a_job_is_woken_whoever_changes_its_status(store: JobStore, family: Family) -> None:
+    mine, others = a_running_job("mine"), a_running_job("others")
+    for job in (mine, others):
+        store.add(job, None)
+    woken = {job.id: threading.Event() for job in (mine, others)}
+
+    with store.watch(mine, woken[mine.id].set), store.watch(others, woken[others.id].set):
+        store.update(mine.id, lambda job: job.cancelled(now=NOON))
+        family.other_store().update(others.id, lambda job: job.cancelled(now=NOON))
+
+        assert all(event.wait(10) for event in woken.values())
+
+
+def test_who_watches_a_job_that_stays_as_it_is_is_left_alone(store: JobStore, family: Family) -> None:
+    quiet, loud = a_running_job("quiet"), a_running_job("loud")
+    for job in (quiet, loud):
+        store.add(job, None)
+    quiet_woken, loud_woken = threading.Event(), threading.Event()
+
+    with store.watch(quiet, quiet_woken.set), store.watch(loud, loud_woken.set):
+        family.other_store().update(quiet.id, checked)
+        family.other_store().update(loud.id, lambda job: job.cancelled(now=NOON))
+
+        assert loud_woken.wait(10)
+        assert not quiet_woken.is_set()
+
+
+def test_a_job_that_changed_between_being_seen_and_being_watched_wakes_who_watches(store: JobStore) -> None:
+    seen = a_running_job()
+    store.add(seen, None)
+    store.update(seen.id, lambda job: job.cancelled(now=NOON))
+    woken = threading.Event()
+
+    with store.watch(seen, woken.set):
+        assert woken.wait(10)
+
+
+def test_nobody_looks_for_jobs_once_nobody_waits(store: JobStore) -> None:
+    job = a_running_job()
+    store.add(job, None)
+
+    for _ in range(2):  # and again, when the thread of the first has ended
+        with store.watch(job, lambda: None):
+            assert [thread.name for thread in threading.enumerate()].count("watchers") == 1
+        until = time.monotonic() + 10
+        while "watchers" in [thread.name for thread in threading.enumerate()]:
+            assert time.monotonic() < until
+            time.sleep(0.01)

@@ -40,7 +40,7 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._watchers = Watchers()
+        self._watchers = Watchers(self._statuses)
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         with self._database.write() as connection:
@@ -74,8 +74,8 @@ class SqliteJobStore:
             self._watchers.wake(job_id)
         return after
 
-    def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        return self._watchers.watch(job_id, wake)
+    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._watchers.watch(job, wake)
 
     def search(
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
@@ -134,10 +134,10 @@ class SqliteJobStore:
                 )
         return after
 
-    def progress(self, job_id: JobId) -> Progress:
+    def progress(self, job: Job) -> Progress:
         with self._database.read() as connection:
             counts = dict(
-                connection.execute("SELECT status, count(*) FROM pages WHERE job_id = ? GROUP BY status", (job_id,))
+                connection.execute("SELECT status, count(*) FROM pages WHERE job_id = ? GROUP BY status", (job.id,))
             )
         done, failed = counts.get(PageStatus.DONE, 0), counts.get(PageStatus.FAILED, 0)
         return Progress(total=sum(counts.values()) or None, done=done, failed=failed)
@@ -182,6 +182,11 @@ class SqliteJobStore:
     def spending(self, day: date, tenant: str | None) -> Spending:
         with self._database.read() as connection:
             return spending(connection, day, tenant)
+
+    def _statuses(self, job_ids: Sequence[JobId]) -> Mapping[JobId, str]:
+        query = "SELECT id, status FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+        with self._database.read() as connection:
+            return dict(connection.execute(query, (json.dumps(job_ids),)))
 
 
 def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:

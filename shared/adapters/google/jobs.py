@@ -13,7 +13,7 @@ from google.cloud.firestore_v1.query import Query
 from shared.adapters.google.calls import SECONDS
 from shared.adapters.google.documents import Documents
 from shared.adapters.google.keys import Keys
-from shared.adapters.google.kinds import ATTEMPT, JOB, PAGE, RANGE, document_id, is_document_id
+from shared.adapters.google.kinds import ATTEMPT, JOB, PAGE, RANGE, document_id, field, is_document_id
 from shared.adapters.google.ledger import Ledger
 from shared.adapters.google.listing import after, cursor_of, listed
 from shared.adapters.watchers import Watchers
@@ -25,6 +25,9 @@ from shared.domain.page import Page, PageRange, PageStatus
 from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobPage
 
+_FEW_PAGES = 8
+"""Each of them is paid for like a count."""
+
 
 class FirestoreJobStore:
     """`seconds` is how long a call may take until it raises Unavailable; one that writes much makes several."""
@@ -34,7 +37,7 @@ class FirestoreJobStore:
         self._keys = Keys(client, self._documents)
         self._jobs = client.collection("jobs")
         self._ledger = Ledger(client, self._documents)
-        self._watchers = Watchers()
+        self._watchers = Watchers(self._statuses)
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         if not is_document_id(job.id):
@@ -64,8 +67,8 @@ class FirestoreJobStore:
         self._watchers.wake(job_id)
         return job
 
-    def watch(self, job_id: JobId, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        return self._watchers.watch(job_id, wake)
+    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._watchers.watch(job, wake)
 
     def search(
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
@@ -105,12 +108,15 @@ class FirestoreJobStore:
             raise UnknownJob(job_id)
         return page
 
-    def progress(self, job_id: JobId) -> Progress:
-        """The order makes up for the moments between: a page goes from failed to done, never back, and none goes away.
+    def progress(self, job: Job) -> Progress:
+        """Counting takes three calls; their order makes up for the moments between.
 
-        So one that moves meanwhile counts as pending once too often, and never as done and failed.
+        A page goes from failed to done, never back, and none goes away: one that moves meanwhile counts as pending once
+        too often, and never as done and failed. A few pages are asked for at once instead.
         """
-        pages = self._below(job_id, "pages")
+        pages = self._below(job.id, "pages")
+        if job.page_count is not None and job.page_count <= _FEW_PAGES:
+            return _counted([field(page, "status") for page in self._documents.found(pages.select(["status"]))])
         done = self._documents.count(_of(pages, PageStatus.DONE))
         failed = self._documents.count(_of(pages, PageStatus.FAILED))
         return Progress(total=self._documents.count(pages) or None, done=done, failed=failed)
@@ -162,9 +168,19 @@ class FirestoreJobStore:
         snapshot = self._documents.read(self._jobs.document(document_id(job_id)))
         return None if snapshot is None else self._documents.record(snapshot, JOB)
 
+    def _statuses(self, job_ids: Sequence[JobId]) -> Mapping[JobId, str]:
+        references = [self._jobs.document(document_id(job_id)) for job_id in job_ids]
+        snapshots = self._documents.some(references, fields=["status"])
+        return {JobId(snapshot.id): str(field(snapshot, "status")) for snapshot in snapshots}
+
     def _below(self, job_id: JobId, name: str) -> CollectionReference:
         collection: CollectionReference = self._jobs.document(document_id(job_id)).collection(name)
         return collection
+
+
+def _counted(statuses: Sequence[str]) -> Progress:
+    done, failed = statuses.count(PageStatus.DONE.value), statuses.count(PageStatus.FAILED.value)
+    return Progress(total=len(statuses) or None, done=done, failed=failed)
 
 
 def _number(number: int) -> str:
