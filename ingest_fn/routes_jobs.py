@@ -1,9 +1,7 @@
 """Jobs: their state, their results, and what may be done to them."""
 
 import asyncio
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -120,19 +118,22 @@ def replay_callback(job: KnownJob, context: Ctx) -> dict[str, Any]:
 
 async def _changed(job: Job, context: Context, wait: float) -> Job:
     """Return the job once its status or round is another, or as it is when the time is over."""
-    store, loop, woken = context.platform.store, asyncio.get_running_loop(), asyncio.Event()
-    until, latest = time.monotonic() + wait, job
+    store, loop = context.platform.store, asyncio.get_running_loop()
+    found: asyncio.Future[Job] = loop.create_future()
 
-    def wake() -> None:
-        loop.call_soon_threadsafe(woken.set)
+    def changed(latest: Job) -> None:
+        loop.call_soon_threadsafe(_settle, found, latest)
 
-    with store.watch(job, wake):
-        while (latest.status, latest.round) == (job.status, job.round) and (left := until - time.monotonic()) > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), left)
-            woken.clear()
-            latest = await run_in_threadpool(store.get, job.id)
-    return latest
+    with store.watch(job, changed):
+        try:
+            return await asyncio.wait_for(found, wait)
+        except TimeoutError:
+            return await run_in_threadpool(store.get, job.id)
+
+
+def _settle(found: asyncio.Future[Job], job: Job) -> None:
+    if not found.done():
+        found.set_result(job)
 
 
 def _finished(job: Job) -> Job:

@@ -1,4 +1,4 @@
-"""Who waits for which job to change: woken at once by who changes it in this process, soon where another does."""
+"""Who waits for which job to change: told at once by who changes it in this process, soon where another does."""
 
 import logging
 import threading
@@ -6,62 +6,73 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.domain.errors import Unavailable
 from shared.domain.job import Job, JobId
+from shared.records import UnreadableRecord, from_json
 
 log = logging.getLogger(__name__)
 
-_SOONEST_SECONDS, _LATEST_SECONDS = 0.05, 1.0
+_SOONEST_SECONDS, _LATEST_SECONDS = 0.02, 1.0
 _LATE = 0.25
 """What another process changes is seen late by this share of the time waited: looks cost, so they grow rarer."""
-_REST = 4
-"""After a look, so many times as long as it took: with many who wait, a fifth of a thread's time goes into looking."""
+_TOGETHER_SECONDS = 0.05
+"""Who is due so soon is looked for with those who are due."""
+_REST = 2
+"""After a look, so many times as long as it took: with many who wait, a third of a thread's time goes into looking."""
+
+
+class Stored(NamedTuple):
+    """A job as it is stored: its status, beside the JSON of its record."""
+
+    status: str
+    body: str
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Watched:
-    """`since` and `due` are of the monotonic clock."""
+    """`job` is the last that who waits knows; `since` and `due` are of the monotonic clock."""
 
-    job_id: JobId
-    status: str
-    wake: Callable[[], None]
+    job: Job
+    changed: Callable[[Job], None]
     since: float
     due: float
 
 
 class Watchers:
-    """`statuses` returns those of the jobs that there are. The thread that asks ends when nobody waits any more."""
+    """`stored` reads those of the jobs that there are. The thread that asks ends when nobody waits any more."""
 
-    def __init__(self, statuses: Callable[[Sequence[JobId]], Mapping[JobId, str]]) -> None:
-        self._statuses = statuses
-        self._changed = threading.Condition()
+    def __init__(self, stored: Callable[[Sequence[JobId]], Mapping[JobId, Stored]]) -> None:
+        self._stored = stored
+        self._condition = threading.Condition()
         self._watched: list[_Watched] = []
         self._thread: threading.Thread | None = None
         self._rests_until = 0.0
 
     @contextmanager
-    def watch(self, job: Job, wake: Callable[[], None]) -> Iterator[None]:
+    def watch(self, job: Job, changed: Callable[[Job], None]) -> Iterator[None]:
         now = time.monotonic()
-        watched = _Watched(job_id=job.id, status=job.status.value, wake=wake, since=now, due=now + _SOONEST_SECONDS)
-        with self._changed:
+        watched = _Watched(job=job, changed=changed, since=now, due=now + _SOONEST_SECONDS)
+        with self._condition:
             self._watched.append(watched)
-            self._changed.notify()
+            self._condition.notify()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._look_for_all, name="watchers", daemon=True)
                 self._thread.start()
         try:
             yield
         finally:
-            with self._changed:
+            with self._condition:
                 self._watched.remove(watched)
-                self._changed.notify()
+                self._condition.notify()
 
-    def wake(self, job_id: JobId) -> None:
-        with self._changed:
-            waiting = [watched for watched in self._watched if watched.job_id == job_id]
+    def tell(self, job: Job) -> None:
+        """Tell those who saw it in another status or round."""
+        with self._condition:
+            waiting = [watched for watched in self._watched if watched.job.id == job.id]
         for watched in waiting:
-            watched.wake()
+            _tell(watched, job)
 
     def _look_for_all(self) -> None:
         while due := self._due():
@@ -69,28 +80,36 @@ class Watchers:
 
     def _due(self) -> list[_Watched]:
         """Wait until somebody is due, who takes along those that soon will be; nobody once nobody waits."""
-        with self._changed:
+        with self._condition:
             while self._watched:
                 now = time.monotonic()
                 left = max(self._rests_until, min(watched.due for watched in self._watched)) - now
                 if left <= 0:
-                    soon = now + _SOONEST_SECONDS
-                    return [watched for watched in self._watched if watched.due <= soon]
-                self._changed.wait(left)
+                    return [watched for watched in self._watched if watched.due <= now + _TOGETHER_SECONDS]
+                self._condition.wait(left)
             self._thread = None
             return []
 
     def _look(self, due: Sequence[_Watched]) -> None:
-        started, statuses = time.monotonic(), dict[JobId, str]()
+        started = time.monotonic()
         try:
-            statuses |= self._statuses([watched.job_id for watched in due])
+            stored = self._stored([watched.job.id for watched in due])
         except Unavailable:
             log.warning("jobs that are waited for could not be looked at", exc_info=True)
+            stored = {}
         now = time.monotonic()
         self._rests_until = now + min(_REST * (now - started), _LATEST_SECONDS)
         for watched in due:
-            status = statuses.get(watched.job_id, watched.status)
-            if status != watched.status:
-                watched.status = status
-                watched.wake()
             watched.due = now + min(max(_SOONEST_SECONDS, _LATE * (now - watched.since)), _LATEST_SECONDS)
+            found = stored.get(watched.job.id)
+            if found is not None and found.status != watched.job.status:
+                try:
+                    _tell(watched, from_json(Job, found.body))
+                except UnreadableRecord as error:  # who waits finds it out at the end
+                    log.warning("unreadable job", extra={"job_id": watched.job.id, "reason": str(error)})
+
+
+def _tell(watched: _Watched, job: Job) -> None:
+    if (job.status, job.round) != (watched.job.status, watched.job.round):
+        watched.job = job
+        watched.changed(job)

@@ -56,11 +56,11 @@ class JobStore(Protocol):
         Raises UnknownJob.
         """
 
-    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """While the context is open, call `wake`, from any thread, soon after the status may be another than `job`'s.
+    def watch(self, job: Job, changed: Callable[[Job], None]) -> AbstractContextManager[None]:
+        """While the context is open, call `changed` with the job, from any thread, when it has another status or round.
 
-        At once where this process changes it, within a second where another does or did before the context was open. A
-        change that is undone within that second may go by without it.
+        `job` is how the caller knows it. At once where this process changes it; where another does, or did before the
+        context was open, within a second, and for its status alone. A change that is undone within that second goes by.
         """
 
     def search(

@@ -1,6 +1,7 @@
 """What every job store promises."""
 
 import base64
+import queue
 import threading
 import time
 from dataclasses import replace
@@ -430,41 +431,61 @@ def test_forgetting_one_job_leaves_the_others(store: JobStore) -> None:
     assert len(store.pages(other.id)) == len(store.ranges(other.id)) == 1
 
 
-def test_who_watches_a_job_is_woken_whoever_changes_its_status(store: JobStore, family: Family) -> None:
+def cancelled(job: Job) -> Job:
+    return job.cancelled(now=NOON)
+
+
+def test_who_watches_a_job_is_told_whoever_changes_its_status(store: JobStore, family: Family) -> None:
     mine, others = a_running_job("mine"), a_running_job("others")
     for job in (mine, others):
         store.add(job, None)
-    woken = {job.id: threading.Event() for job in (mine, others)}
+    told: queue.Queue[Job] = queue.Queue()
 
-    with store.watch(mine, woken[mine.id].set), store.watch(others, woken[others.id].set):
-        store.update(mine.id, lambda job: job.cancelled(now=NOON))
-        family.other_store().update(others.id, lambda job: job.cancelled(now=NOON))
+    with store.watch(mine, told.put), store.watch(others, told.put):
+        mine = store.update(mine.id, cancelled)
+        others = family.other_store().update(others.id, cancelled)
 
-        assert all(event.wait(10) for event in woken.values())
+        assert [told.get(timeout=10), told.get(timeout=10)] == [mine, others]
 
 
 def test_who_watches_a_job_that_stays_as_it_is_is_left_alone(store: JobStore, family: Family) -> None:
     quiet, loud = a_running_job("quiet"), a_running_job("loud")
     for job in (quiet, loud):
         store.add(job, None)
-    quiet_woken, loud_woken = threading.Event(), threading.Event()
+    told: queue.Queue[Job] = queue.Queue()
 
-    with store.watch(quiet, quiet_woken.set), store.watch(loud, loud_woken.set):
+    with store.watch(quiet, told.put), store.watch(loud, told.put):
+        store.update(quiet.id, checked)
         family.other_store().update(quiet.id, checked)
-        family.other_store().update(loud.id, lambda job: job.cancelled(now=NOON))
+        loud = family.other_store().update(loud.id, cancelled)
 
-        assert loud_woken.wait(10)
-        assert not quiet_woken.is_set()
+        assert told.get(timeout=10) == loud
 
 
-def test_a_job_that_changed_between_being_seen_and_being_watched_wakes_who_watches(store: JobStore) -> None:
+def test_a_job_that_changed_between_being_seen_and_being_watched_is_told(store: JobStore) -> None:
     seen = a_running_job()
     store.add(seen, None)
-    store.update(seen.id, lambda job: job.cancelled(now=NOON))
-    woken = threading.Event()
+    latest = store.update(seen.id, cancelled)
+    told: queue.Queue[Job] = queue.Queue()
 
-    with store.watch(seen, woken.set):
-        assert woken.wait(10)
+    with store.watch(seen, told.put):
+        assert told.get(timeout=10) == latest
+
+
+def test_a_job_that_nobody_can_read_is_told_to_nobody_and_others_are(store: JobStore, family: Family) -> None:
+    damaged, other = a_running_job("damaged"), a_running_job("other")
+    for job in (damaged, other):
+        store.add(job, None)
+    told: queue.Queue[Job] = queue.Queue()
+
+    with store.watch(damaged, told.put), store.watch(other, told.put):
+        family.other_store().update(damaged.id, cancelled)
+        family.damage_job(damaged.id)
+        family.other_store().update(other.id, cancelled)
+
+        jobs = [told.get(timeout=10)]
+        while jobs[-1].id != other.id:
+            jobs.append(told.get(timeout=10))
 
 
 def test_nobody_looks_for_jobs_once_nobody_waits(store: JobStore) -> None:
@@ -472,9 +493,13 @@ def test_nobody_looks_for_jobs_once_nobody_waits(store: JobStore) -> None:
     store.add(job, None)
 
     for _ in range(2):  # and again, when the thread of the first has ended
-        with store.watch(job, lambda: None):
-            assert [thread.name for thread in threading.enumerate()].count("watchers") == 1
+        with store.watch(job, lambda _: None):
+            assert looking() == 1
         until = time.monotonic() + 10
-        while "watchers" in [thread.name for thread in threading.enumerate()]:
+        while looking():
             assert time.monotonic() < until
             time.sleep(0.01)
+
+
+def looking() -> int:
+    return [thread.name for thread in threading.enumerate()].count("watchers")

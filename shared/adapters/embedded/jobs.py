@@ -12,7 +12,7 @@ from itertools import islice
 
 from shared.adapters.embedded.database import Database
 from shared.adapters.embedded.ledger import costs, post, spending
-from shared.adapters.watchers import Watchers
+from shared.adapters.watchers import Stored, Watchers
 from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
 from shared.domain.job import Job, JobId, Progress
@@ -40,7 +40,7 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._watchers = Watchers(self._statuses)
+        self._watchers = Watchers(self._as_stored)
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         with self._database.write() as connection:
@@ -70,12 +70,11 @@ class SqliteJobStore:
             if after != before:
                 _put_job(connection, after)
                 post(connection, entries(before, after))
-        if (after.status, after.round) != (before.status, before.round):
-            self._watchers.wake(job_id)
+        self._watchers.tell(after)
         return after
 
-    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        return self._watchers.watch(job, wake)
+    def watch(self, job: Job, changed: Callable[[Job], None]) -> AbstractContextManager[None]:
+        return self._watchers.watch(job, changed)
 
     def search(
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
@@ -183,10 +182,11 @@ class SqliteJobStore:
         with self._database.read() as connection:
             return spending(connection, day, tenant)
 
-    def _statuses(self, job_ids: Sequence[JobId]) -> Mapping[JobId, str]:
-        query = "SELECT id, status FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
+    def _as_stored(self, job_ids: Sequence[JobId]) -> Mapping[JobId, Stored]:
+        query = "SELECT id, status, body FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
         with self._database.read() as connection:
-            return dict(connection.execute(query, (json.dumps(job_ids),)))
+            rows = connection.execute(query, (json.dumps(job_ids),))
+            return {job_id: Stored(status, body) for job_id, status, body in rows}
 
 
 def _find(connection: sqlite3.Connection, key: IdempotencyKey) -> Job | None:

@@ -67,14 +67,12 @@ class Documents:
             snapshot = reference.get(**(deadline or self.deadline()).options())
         return snapshot if snapshot.exists else None
 
-    def some(
-        self, references: Sequence[DocumentReference], *, fields: Sequence[str] | None = None
-    ) -> list[DocumentSnapshot[Any]]:
-        """Return those that exist, in no order, and of each the fields that are named, or all."""
+    def some(self, references: Sequence[DocumentReference]) -> list[DocumentSnapshot[Any]]:
+        """Return those that exist, in no order."""
         if not references:
             return []
         with google_errors("read some"):
-            snapshots = self._client.get_all(list(references), fields, **self.deadline().options())
+            snapshots = self._client.get_all(list(references), **self.deadline().options())
             return [snapshot for snapshot in snapshots if snapshot.exists]
 
     def found(self, query: Query | CollectionReference) -> list[DocumentSnapshot[Any]]:

@@ -16,7 +16,7 @@ from shared.adapters.google.keys import Keys
 from shared.adapters.google.kinds import ATTEMPT, JOB, PAGE, RANGE, document_id, field, is_document_id
 from shared.adapters.google.ledger import Ledger
 from shared.adapters.google.listing import after, cursor_of, listed
-from shared.adapters.watchers import Watchers
+from shared.adapters.watchers import Stored, Watchers
 from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import UnknownJob
 from shared.domain.job import Job, JobId, Progress
@@ -37,7 +37,7 @@ class FirestoreJobStore:
         self._keys = Keys(client, self._documents)
         self._jobs = client.collection("jobs")
         self._ledger = Ledger(client, self._documents)
-        self._watchers = Watchers(self._statuses)
+        self._watchers = Watchers(self._as_stored)
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         if not is_document_id(job.id):
@@ -64,11 +64,11 @@ class FirestoreJobStore:
         job = self._documents.update(reference, JOB, change, self._ledger.additions)
         if job is None:
             raise UnknownJob(job_id)
-        self._watchers.wake(job_id)
+        self._watchers.tell(job)
         return job
 
-    def watch(self, job: Job, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        return self._watchers.watch(job, wake)
+    def watch(self, job: Job, changed: Callable[[Job], None]) -> AbstractContextManager[None]:
+        return self._watchers.watch(job, changed)
 
     def search(
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
@@ -168,10 +168,12 @@ class FirestoreJobStore:
         snapshot = self._documents.read(self._jobs.document(document_id(job_id)))
         return None if snapshot is None else self._documents.record(snapshot, JOB)
 
-    def _statuses(self, job_ids: Sequence[JobId]) -> Mapping[JobId, str]:
+    def _as_stored(self, job_ids: Sequence[JobId]) -> Mapping[JobId, Stored]:
         references = [self._jobs.document(document_id(job_id)) for job_id in job_ids]
-        snapshots = self._documents.some(references, fields=["status"])
-        return {JobId(snapshot.id): str(field(snapshot, "status")) for snapshot in snapshots}
+        return {
+            JobId(snapshot.id): Stored(str(field(snapshot, "status")), str(field(snapshot, "body")))
+            for snapshot in self._documents.some(references)
+        }
 
     def _below(self, job_id: JobId, name: str) -> CollectionReference:
         collection: CollectionReference = self._jobs.document(document_id(job_id)).collection(name)
