@@ -43,12 +43,12 @@ def test_a_listing_counts_the_pages_of_running_jobs_alone(pipe: Pipeline) -> Non
     pipe.drain()
     queued = pipe.submit(sized_pdf(200))
     running, _ = pipe.store.add(a_running_job(tenant=TENANT), None)
-    counted: list[str] = []
+    counted: list[Job] = []
     pipe._build(replace(pipe.platform, store=watched(pipe.store, "progress", counted.append)))
 
     jobs = {job["job_id"]: (job["status"], job["pages"]) for job in listed(pipe)}
 
-    assert counted == [running.id]
+    assert counted == [running]
     assert jobs.pop(queued) == ("queued", {"total": None, "done": 0, "failed": 0})
     del jobs[running.id]
     assert sorted(jobs.values(), key=str) == [

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from shared.domain.job import JobId
 from shared.ports.jobs import JobStore
 
 
 class _WatchedStore:
     """The real store, whose `name` does `first` before it does what it does."""
 
-    def __init__(self, store: JobStore, name: str, first: Callable[[JobId], None]) -> None:
+    def __init__(self, store: JobStore, name: str, first: Callable[[Any], object]) -> None:
         self._store, self._name, self._first = store, name, first
 
     def __getattr__(self, name: str) -> Any:
@@ -18,13 +17,13 @@ class _WatchedStore:
         return self._watched(method) if name == self._name else method
 
     def _watched(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(job_id: JobId, *args: Any, **named: Any) -> Any:
-            self._first(job_id)
-            return method(job_id, *args, **named)
+        def call(first: Any, *args: Any, **named: Any) -> Any:
+            self._first(first)
+            return method(first, *args, **named)
 
         return call
 
 
-def watched(store: JobStore, name: str, first: Callable[[JobId], None]) -> JobStore:
-    """`first` may wait, note or raise."""
+def watched(store: JobStore, name: str, first: Callable[[Any], object]) -> JobStore:
+    """`first`, which is given the method's first argument, may wait, note or raise."""
     return cast("JobStore", _WatchedStore(store, name, first))
