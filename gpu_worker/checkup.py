@@ -21,6 +21,7 @@ class Checkup:
         self._engine, self._changed, self._metrics = engine, changed, metrics
         self._turns = Periodic("engine-check", self._look, seconds=_SECONDS, metrics=metrics)
         self.trouble = _NOT_YET
+        self._is_stopped = False
 
     def start(self) -> None:
         self._turns.start()
@@ -31,7 +32,8 @@ class Checkup:
         self._turns.soon()
 
     def stop(self) -> None:
-        """Does not wait for a check that is under way."""
+        """Does not wait for a check that is under way, whose answer counts no more: the engine may be closed."""
+        self._is_stopped = True
         self._turns.stop()
 
     def _look(self) -> None:
@@ -46,6 +48,8 @@ class Checkup:
 
     def _note(self, trouble: str) -> None:
         """Say so once a change, not once a look; what the trouble is may change its wording meanwhile."""
+        if self._is_stopped:
+            return
         was, self.trouble = self.trouble, trouble
         self._metrics.engine_ready.set(not trouble)
         if bool(was) == bool(trouble) and was != _NOT_YET:

@@ -98,11 +98,12 @@ class Worker:
         until = time.monotonic() + grace
         self.finish()
         self._slots.close()
+        self._checkup.stop()  # an engine that is being closed is not away
         closing = threading.Thread(target=self._engine.close, name="engine-close", daemon=True)
         closing.start()
         have_ended = [lane.join(until - time.monotonic()) for lane in self._lanes]
         closing.join(max(0.0, until - time.monotonic()))
-        for periodic in (self._renewal, self._room, self._giving_back, self._checkup):
+        for periodic in (self._renewal, self._room, self._giving_back):
             periodic.stop()
         self._claims.close()
         if all(have_ended):  # a page that is still being rendered needs a finisher, to be handed back

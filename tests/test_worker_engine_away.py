@@ -82,6 +82,24 @@ def test_an_outage_loses_no_page_blames_none_and_ends_by_itself(
     ]
 
 
+def test_an_engine_that_is_closed_with_its_worker_is_not_said_to_be_away(
+    pipe: Pipeline, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Closing(HeldEngine):
+        def close(self) -> None:
+            self.trouble = "closed"
+            super().close()
+            time.sleep(2.5)  # longer than from one look to the next
+
+    caplog.set_level(logging.INFO, logger="gpu_worker.checkup")
+    engine = Closing(capacity=4, script=reading)
+
+    with working(pipe, sandbox, engine) as worker:
+        until(lambda: not worker.state()["why_not"])
+
+    assert [record.getMessage() for record in caplog.records] == ["the engine is there: pages are taken"]
+
+
 def test_a_check_that_crashes_is_an_engine_that_is_away(pipe: Pipeline, sandbox: Sandbox) -> None:
     class Crashing(HeldEngine):
         def check(self) -> None:
