@@ -22,7 +22,7 @@ def used_mb(root: int | None = None) -> float:
 
 
 def give_back_freed() -> None:
-    """Return to the system the memory that this process has freed, in some 10 to 90 ms; nothing where it isn't glibc's.
+    """Return to the system the memory that this process has freed; nothing where it isn't glibc's.
 
     Left alone, glibc keeps free memory below whatever is still used, in an arena for every few threads: pages of some
     megabytes pass through hundreds of threads here, and what lies free grows for thousands of pages.

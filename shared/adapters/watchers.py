@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.domain.errors import Unavailable
+from shared.domain.errors import PagemillError
 from shared.domain.job import Job, JobId
 from shared.records import UnreadableRecord, from_json
 
@@ -94,7 +94,7 @@ class Watchers:
         started = time.monotonic()
         try:
             stored = self._stored([watched.job.id for watched in due])
-        except Unavailable:
+        except PagemillError:
             log.warning("jobs that are waited for could not be looked at", exc_info=True)
             stored = {}
         now = time.monotonic()
@@ -103,10 +103,15 @@ class Watchers:
             watched.due = now + min(max(_SOONEST_SECONDS, _LATE * (now - watched.since)), _LATEST_SECONDS)
             found = stored.get(watched.job.id)
             if found is not None and found.status != watched.job.status:
-                try:
-                    _tell(watched, from_json(Job, found.body))
-                except UnreadableRecord as error:  # who waits finds it out at the end
-                    log.warning("unreadable job", extra={"job_id": watched.job.id, "reason": str(error)})
+                _tell_of(found, watched)
+
+
+def _tell_of(stored: Stored, watched: _Watched) -> None:
+    """Who waits for a job that nobody can read finds it out at the end."""
+    try:
+        _tell(watched, from_json(Job, stored.body))
+    except UnreadableRecord as error:
+        log.warning("unreadable job", extra={"job_id": watched.job.id, "reason": str(error)})
 
 
 def _tell(watched: _Watched, job: Job) -> None:

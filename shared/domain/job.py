@@ -12,6 +12,7 @@ from typing import NewType
 from shared.domain.callback import Callback, Channel
 from shared.domain.errors import Failure, IllegalMove, UnknownJob
 from shared.domain.options import Lane, Options
+from shared.domain.page import PageStatus
 from shared.domain.status import MOVES, UNFINISHED, Status
 
 JobId = NewType("JobId", str)
@@ -69,6 +70,12 @@ class Progress:
     total: int | None = None
     done: int = 0
     failed: int = 0
+
+    @classmethod
+    def counted(cls, statuses: Mapping[str, int]) -> "Progress":
+        """How many pages there are of each status; a status that none has may be left out."""
+        done, failed = statuses.get(PageStatus.DONE, 0), statuses.get(PageStatus.FAILED, 0)
+        return cls(total=sum(statuses.values()) or None, done=done, failed=failed)
 
     @property
     def pending(self) -> int:

@@ -435,10 +435,12 @@ def cancelled(job: Job) -> Job:
     return job.cancelled(now=NOON)
 
 
+def two_running(store: JobStore) -> tuple[Job, Job]:
+    return store.add(a_running_job("one"), None)[0], store.add(a_running_job("two"), None)[0]
+
+
 def test_who_watches_a_job_is_told_whoever_changes_its_status(store: JobStore, family: Family) -> None:
-    mine, others = a_running_job("mine"), a_running_job("others")
-    for job in (mine, others):
-        store.add(job, None)
+    mine, others = two_running(store)
     told: queue.Queue[Job] = queue.Queue()
 
     with store.watch(mine, told.put), store.watch(others, told.put):
@@ -449,9 +451,7 @@ def test_who_watches_a_job_is_told_whoever_changes_its_status(store: JobStore, f
 
 
 def test_who_watches_a_job_that_stays_as_it_is_is_left_alone(store: JobStore, family: Family) -> None:
-    quiet, loud = a_running_job("quiet"), a_running_job("loud")
-    for job in (quiet, loud):
-        store.add(job, None)
+    quiet, loud = two_running(store)
     told: queue.Queue[Job] = queue.Queue()
 
     with store.watch(quiet, told.put), store.watch(loud, told.put):
@@ -460,11 +460,11 @@ def test_who_watches_a_job_that_stays_as_it_is_is_left_alone(store: JobStore, fa
         loud = family.other_store().update(loud.id, cancelled)
 
         assert told.get(timeout=10) == loud
+    assert told.empty()
 
 
 def test_a_job_that_changed_between_being_seen_and_being_watched_is_told(store: JobStore) -> None:
-    seen = a_running_job()
-    store.add(seen, None)
+    seen, _ = two_running(store)
     latest = store.update(seen.id, cancelled)
     told: queue.Queue[Job] = queue.Queue()
 
@@ -473,33 +473,27 @@ def test_a_job_that_changed_between_being_seen_and_being_watched_is_told(store: 
 
 
 def test_a_job_that_nobody_can_read_is_told_to_nobody_and_others_are(store: JobStore, family: Family) -> None:
-    damaged, other = a_running_job("damaged"), a_running_job("other")
-    for job in (damaged, other):
-        store.add(job, None)
+    damaged, other = two_running(store)
+    latest = [store.update(job.id, cancelled) for job in (damaged, other)][-1]
+    family.damage_job(damaged.id)
     told: queue.Queue[Job] = queue.Queue()
 
     with store.watch(damaged, told.put), store.watch(other, told.put):
-        family.other_store().update(damaged.id, cancelled)
-        family.damage_job(damaged.id)
-        family.other_store().update(other.id, cancelled)
-
-        jobs = [told.get(timeout=10)]
-        while jobs[-1].id != other.id:
-            jobs.append(told.get(timeout=10))
+        assert told.get(timeout=10) == latest
+    assert told.empty()
 
 
 def test_nobody_looks_for_jobs_once_nobody_waits(store: JobStore) -> None:
-    job = a_running_job()
-    store.add(job, None)
+    job, _ = two_running(store)
 
     for _ in range(2):  # and again, when the thread of the first has ended
         with store.watch(job, lambda _: None):
-            assert looking() == 1
+            assert looks_for_jobs()
         until = time.monotonic() + 10
-        while looking():
+        while looks_for_jobs():
             assert time.monotonic() < until
             time.sleep(0.01)
 
 
-def looking() -> int:
-    return [thread.name for thread in threading.enumerate()].count("watchers")
+def looks_for_jobs() -> bool:
+    return "watchers" in [thread.name for thread in threading.enumerate()]

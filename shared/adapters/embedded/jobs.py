@@ -17,7 +17,7 @@ from shared.domain.callback import CallbackAttempt
 from shared.domain.errors import IdempotencyConflict, InvalidRequest, UnknownJob
 from shared.domain.job import Job, JobId, Progress
 from shared.domain.ledger import DayCosts, Spending, entries
-from shared.domain.page import Page, PageRange, PageStatus
+from shared.domain.page import Page, PageRange
 from shared.domain.status import Status
 from shared.ports.jobs import IdempotencyKey, JobPage
 from shared.records import UnreadableRecord, from_json, to_json
@@ -135,11 +135,8 @@ class SqliteJobStore:
 
     def progress(self, job: Job) -> Progress:
         with self._database.read() as connection:
-            counts = dict(
-                connection.execute("SELECT status, count(*) FROM pages WHERE job_id = ? GROUP BY status", (job.id,))
-            )
-        done, failed = counts.get(PageStatus.DONE, 0), counts.get(PageStatus.FAILED, 0)
-        return Progress(total=sum(counts.values()) or None, done=done, failed=failed)
+            query = "SELECT status, count(*) FROM pages WHERE job_id = ? GROUP BY status"
+            return Progress.counted(dict(connection.execute(query, (job.id,))))
 
     def ranges(self, job_id: JobId) -> tuple[PageRange, ...]:
         with self._database.read() as connection:

@@ -1,5 +1,6 @@
 """Jobs in Firestore: `jobs/{id}`, below each its `pages`, `ranges` and `callbacks`; `keys/{hash}` beside them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
@@ -116,7 +117,8 @@ class FirestoreJobStore:
         """
         pages = self._below(job.id, "pages")
         if job.page_count is not None and job.page_count <= _FEW_PAGES:
-            return _counted([field(page, "status") for page in self._documents.found(pages.select(["status"]))])
+            found = self._documents.found(pages.select(["status"]))
+            return Progress.counted(Counter(str(field(page, "status")) for page in found))
         done = self._documents.count(_of(pages, PageStatus.DONE))
         failed = self._documents.count(_of(pages, PageStatus.FAILED))
         return Progress(total=self._documents.count(pages) or None, done=done, failed=failed)
@@ -178,11 +180,6 @@ class FirestoreJobStore:
     def _below(self, job_id: JobId, name: str) -> CollectionReference:
         collection: CollectionReference = self._jobs.document(document_id(job_id)).collection(name)
         return collection
-
-
-def _counted(statuses: Sequence[str]) -> Progress:
-    done, failed = statuses.count(PageStatus.DONE.value), statuses.count(PageStatus.FAILED.value)
-    return Progress(total=len(statuses) or None, done=done, failed=failed)
 
 
 def _number(number: int) -> str:
