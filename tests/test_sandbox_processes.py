@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,12 @@ def command(pid: int) -> bytes:
 
 
 def descriptors(pid: int) -> dict[int, Path]:
-    """What each descriptor of a process leads to; not the one that lists them."""
-    entries = list(Path(f"/proc/{pid}/fd").iterdir())
-    return {int(entry.name): entry.readlink() for entry in entries if entry.is_symlink()}
+    """What each descriptor of a process leads to; not the one that lists them, nor one that is closed meanwhile."""
+    found = {}
+    for entry in list(Path(f"/proc/{pid}/fd").iterdir()):
+        with suppress(FileNotFoundError):
+            found[int(entry.name)] = entry.readlink()
+    return found
 
 
 def status(pid: int) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Stub:
             connection = http.client.HTTPConnection(self._address, timeout=10)
             try:
                 connection.connect()
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, ConnectionResetError):  # reset, where it goes just now
                 assert time.monotonic() < until, "the stub is away"
                 time.sleep(0.02)
             else:
