@@ -38,6 +38,14 @@ def pdf(pages: Sequence[str], *, size: tuple[int, int] = A4, rotate: int = 0) ->
         return _saved(document)
 
 
+def quick_pdf(pages: Sequence[str]) -> bytes:
+    """As `pdf`, on squares: the CPU engine enlarges the shorter side to 736 pixels, so those are what it reads fastest.
+
+    A third of a second each, beside a whole one of a page of 300 x 120 points.
+    """
+    return pdf(pages, size=(300, 300))
+
+
 def scanned_pdf(pages: Sequence[str], *, dpi: int = 100) -> bytes:
     """Pages of one JPEG each, which shows the text, and no text to select."""
     with pymupdf.open() as document, pymupdf.open(stream=pdf(pages), filetype="pdf") as source:

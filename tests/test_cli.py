@@ -15,8 +15,6 @@ from tests import samples
 from tests.servers import Server, answering
 from tests.serving import Served, environment, served, until
 
-SMALL = (300, 120)
-
 
 def pagemill(*arguments: str | Path, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -41,7 +39,7 @@ def a_file(folder: Path, name: str, content: bytes) -> Path:
 
 
 def test_convert_prints_markdown_and_leaves_nothing_behind(tmp_path: Path, data: Path) -> None:
-    path = a_file(tmp_path, "two.pdf", samples.pdf(["A first page.", "A second page."], size=SMALL))
+    path = a_file(tmp_path, "two.pdf", samples.quick_pdf(["A first page.", "A second page."]))
 
     done = pagemill("convert", path, data=data, ENGINE="rapidocr")
 
@@ -134,7 +132,7 @@ def test_convert_writes_the_images_that_its_markdown_links_to(tmp_path: Path, da
 
 def test_convert_that_is_interrupted_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
     pages = [f"This is page number {number}." for number in range(1, 31)]
-    path = a_file(tmp_path, "long.pdf", samples.pdf(pages, size=SMALL))
+    path = a_file(tmp_path, "long.pdf", samples.quick_pdf(pages))
     command = [sys.executable, "-m", "local", "convert", str(path), "-o", str(tmp_path / "out")]
     process = subprocess.Popen(command, env=environment(data, ENGINE="rapidocr"), stderr=subprocess.PIPE, text=True)
     until(lambda: len(_page_objects(data)) >= 3)

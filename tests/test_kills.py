@@ -78,7 +78,7 @@ def test_an_extra_worker_process_shares_the_folder(tmp_path: Path) -> None:
 
 def _numbered() -> bytes:
     """Small pages, so that the real engine takes a moment for each, not a second."""
-    return samples.pdf([f"This is page number {number}." for number in range(1, PAGES + 1)], size=(300, 120))
+    return samples.quick_pdf([f"This is page number {number}." for number in range(1, PAGES + 1)])
 
 
 def _when_done(server: Served, job_id: str, count: int) -> int:

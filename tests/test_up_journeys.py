@@ -42,7 +42,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, collector: Server) -> Itera
 
 @pytest.fixture(scope="module")
 def documents() -> Iterator[Server]:
-    page = answering(200, samples.pdf(["A page of a list."], size=(300, 120)))
+    page = answering(200, samples.quick_pdf(["A page of a list."]))
     with Server({f"/{number}.pdf": page for number in range(17)}, otherwise=answering(404)) as serving:
         yield serving
 
@@ -100,7 +100,7 @@ def test_a_list_of_twenty_urls_with_three_bad_ones_is_a_batch_with_a_report(syst
 
 
 def test_a_worker_that_is_killed_leaves_its_pages_to_another_and_none_is_read_twice(system: Up) -> None:
-    job_id = submitted(system, samples.pdf([f"This is page {number}." for number in range(PAGES)], size=(300, 120)))
+    job_id = submitted(system, samples.quick_pdf([f"This is page {number}." for number in range(PAGES)]))
     until(lambda: len(done(system, job_id)) >= 3, seconds=60)
     for pid, line in system.started.parts().items():
         if line.endswith("local worker "):
@@ -116,7 +116,7 @@ def test_a_worker_that_is_killed_leaves_its_pages_to_another_and_none_is_read_tw
 
 
 def submitted(system: Up, data: bytes | None = None, *, headers: dict[str, str] | None = None, **fields: str) -> str:
-    file = ("document.pdf", data or samples.pdf([f"This is hidden: {HIDDEN}."], size=(400, 120)))
+    file = ("document.pdf", data or samples.quick_pdf([f"This is hidden: {HIDDEN}."]))
     answer = system.http.post("/infer", files={"file": file}, data=fields, headers=headers)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["job_id"])
