@@ -4,11 +4,15 @@
 
 `post_to_finished_p50` is from the POST of a one-page document until its job is seen finished, on an idle server: of a
 letter, and of a scan, whose picture takes some 20 ms to decode.
-`jobs_a_second` is what 32 clients see finished, beside rendering alone: the same document opened in the sandbox, its
-page rendered, on as many threads as cores, with nothing stored. Both halves are measured in turn, three times.
+`finished_a_second` is what 32 clients see finished, beside rendering alone: the same document opened in the sandbox, a
+page of it rendered, on as many threads as cores, with nothing stored. `bare_a_second` is what they see of a server that
+does with FastAPI, files and SQLite what a job needs and nothing more (bench/bare.py), beside the same: what no pipeline
+on these parts exceeds. All are measured in turn, three times.
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -37,12 +41,13 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "data", {"LOG_LEVEL": "WARNING"}) as server:
         base_url = str(server.http.base_url)
         letters, scans = _alone(base_url, letter()), _alone(base_url, document)
-        rounds = [(_jobs(base_url, document), _rendering(document)) for _ in range(ROUNDS)]
-    jobs, rendering = (median(values) for values in zip(*rounds, strict=True))
+        rounds = [(_jobs(base_url, document), _bare_jobs(document), _rendering(document)) for _ in range(ROUNDS)]
+    jobs, bare, rendering = (median(values) for values in zip(*rounds, strict=True))
     return [
         Figure(name="jobs.post_to_finished_p50.letter", value=letters, unit="ms", goal=50.0, lower_is_better=True),
         Figure(name="jobs.post_to_finished_p50.scan", value=scans, unit="ms", goal=50.0, lower_is_better=True),
         Figure(name="jobs.finished_a_second", value=jobs, unit="jobs/s", baseline=rendering, goal=0.7),
+        Figure(name="jobs.bare_a_second", value=bare, unit="jobs/s", baseline=rendering),
     ]
 
 
@@ -69,6 +74,17 @@ def _jobs(base_url: str, document: bytes) -> float:
         finished(local.client, local.client.submit(document))
 
     return at_once(CLIENTS, SECONDS, one)
+
+
+def _bare_jobs(document: bytes) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "bench.bare", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                return _jobs(server.stdout.readline().strip(), document)
+            finally:
+                server.terminate()
 
 
 def _rendering(document: bytes) -> float:

@@ -6,7 +6,7 @@ does not say so, only the record is written: a finished page is never read again
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from gpu_worker.claims import Claims
 from gpu_worker.liveness import Liveness
 from gpu_worker.pictures import as_read, cut_out, shown
 from gpu_worker.slots import Slots
+from shared.assemble import EndedPage
 from shared.cache.keys import page_key
 from shared.cache.pages import keep_page, take_page
 from shared.domain.errors import EngineDied, EngineUnavailable, PageError, PageKilledWorker, PagemillError, Unavailable
@@ -23,6 +24,7 @@ from shared.domain.job import Job
 from shared.domain.options import Lane, recipe
 from shared.domain.page import Page, PageImage, PageRead, PageStatus
 from shared.layout import image_object, page_image, page_object
+from shared.parallel import both
 from shared.pdf.sandbox import Document, RenderedPage, Sandbox
 from shared.ports.engine import OcrEngine
 from shared.records import from_json, to_json
@@ -35,7 +37,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading pages needs. `finishers` has a thread for each page that may be in flight.
+    """What reading pages needs. `finishers` has a thread for each page that may be in flight: it counts the page's try,
+    and later commits the page.
 
     `engine_failed` is told when a page found the engine away.
     """
@@ -62,40 +65,43 @@ def adopt(job: Job, page: Page, reading: Reading) -> bool:
     return True
 
 
-def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> None:
+def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> EndedPage:
     reading.platform.metrics.pages_ended.labels(PageStatus.FAILED).inc()
     log.warning("page failed", extra={"job_id": job.id, "page": page.number, "code": error.code})
-    reading.platform.store.update_page(
+    failed = reading.platform.store.update_page(
         job.id, page.number, lambda each: each.failed(error.failure, round_=page.round, now=reading.now())
     )
+    return EndedPage(page=failed)
 
 
-def begin(job: Job, page: Page, document: Document, reading: Reading) -> Future[None]:
+def begin(job: Job, page: Page, document: Document, reading: Reading) -> "Future[EndedPage | None]":
     """Wait for a slot, render, hand to the engine; the future is done when the page is committed or has failed.
 
-    The future raises EngineUnavailable or Unavailable where the page was handed back. So does this call, as it does
-    where the worker is stopping.
+    It has None where the page was left alone, for the job or the page had ended. It raises EngineUnavailable or
+    Unavailable where the page was handed back. So does this call, as it does where the worker is stopping.
     """
     if page.killed_its_worker:
-        fail(job, page, PageKilledWorker(f"{page.tries_alone} kills"), reading)
-        return _settled()
+        return _settled(fail(job, page, PageKilledWorker(f"{page.tries_alone} kills"), reading))
     lane = job.lane or Lane.BULK
     slot = reading.slots.take_alone() if page.is_suspect else reading.slots.take(lane)
     with ExitStack() as undo:
         undo.callback(slot.give_back)
-        if not reading.liveness.is_live(job.id) or not _started(job, page, reading):
+        if not reading.liveness.is_live(job.id):
             return _settled()
+        started = reading.finishers.submit(copy_context().run, _started, job, page, reading)
         with _blameless(job, page, reading):
             try:
-                rendered = _rendered(job, page, document, reading)
+                rendered = _rendered(job, page, document, reading, started=started)
             except PageError as error:
-                fail(job, page, error, reading)
-                return _settled()
+                return _settled(fail(job, page, error, reading))
         undo.callback(rendered.close)
+        if not started.result():
+            return _settled()
         with _blameless(job, page, reading):
             page = _keyed(job, page, rendered.image, reading)
-            if _was_kept(job, page, reading):
-                return _settled()
+            kept = _taken_from_cache(job, page, reading)
+        if kept is not None:
+            return _settled(kept)
         read = reading.engine.submit(rendered.image, job.options, lane)
         slot.handed_over()
         finished = reading.finishers.submit(copy_context().run, _finish, job, page, rendered, read, reading)
@@ -111,19 +117,21 @@ def _keyed(job: Job, page: Page, image: PageImage, reading: Reading) -> Page:
     return replace(page, cache_key=page_key(image, recipe(reading.engine.settings, job.options)))
 
 
-def _was_kept(job: Job, page: Page, reading: Reading) -> bool:
-    """Whether the page was read before, and is committed from the cache by now."""
+def _taken_from_cache(job: Job, page: Page, reading: Reading) -> EndedPage | None:
+    """Commit the page as it was read before; None where it was not."""
     if page.cache_key is None or not reading.liveness.is_live(job.id):
-        return False
+        return None
     read = take_page(job, page.number, page.cache_key, reading.platform)
-    if read is not None:
-        _record(job, page, read, reading)
-    return read is not None
+    return None if read is None else EndedPage(page=_record(job, page, read, reading), read=read)
 
 
-def _rendered(job: Job, page: Page, document: Document, reading: Reading) -> RenderedPage:
-    with reading.platform.metrics.render_seconds.time(), span("render page", attributes=_named(job, page)):
-        return document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+def _rendered(job: Job, page: Page, document: Document, reading: Reading, *, started: Future[bool]) -> RenderedPage:
+    """Draw the page while its try is being counted; only the engine's work needs that to be on disk before."""
+    try:
+        with reading.platform.metrics.render_seconds.time(), span("render page", attributes=_named(job, page)):
+            return document.render(page.number, dpi=job.options.dpi or reading.engine.settings.dpi)
+    finally:
+        wait([started])  # what is written of the page next comes after it
 
 
 def _named(job: Job, page: Page) -> dict[str, str | int]:
@@ -161,32 +169,39 @@ def _blameless(job: Job, page: Page, reading: Reading) -> Iterator[None]:
         raise
 
 
-def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> None:
+def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead], reading: Reading) -> EndedPage | None:
     seconds = reading.platform.metrics.page_seconds.labels(reading.engine.settings.name)
     with _blameless(job, page, reading):
         try:
             with rendered, seconds.time(), span("read page", attributes=_named(job, page)):
-                _commit(job, page, rendered.image, read.result(), reading)
+                return _commit(job, page, rendered.image, read.result(), reading)
         except PageError as error:
-            fail(job, page, error, reading)
+            return fail(job, page, error, reading)
 
 
-def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> None:
+def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> EndedPage | None:
     objects = reading.platform.objects
-    with as_read(image, read.rotation) as pixels:
-        read, pictures = cut_out(pixels, replace(read, flags=(*image.flags, *read.flags)))
-        page_jpeg = shown(pixels)
-    if not reading.platform.store.get(job.id).is_live:
-        return
-    shown_beside = {image_object(job.id, picture.name): picture.data for picture in pictures}
-    beside = shown_beside | {page_image(job.id, page.number): page_jpeg}
+    job_now, (read, beside) = both(lambda: reading.platform.store.get(job.id), lambda: _shown(job, page, image, read))
+    if not job_now.is_live:
+        return None
     create_all(objects, beside)
     stored = sum(map(len, beside.values())) + len(to_json(read))
     read = replace(read, usage={**read.usage, "stored_bytes": stored})
     name = page_object(job.id, page.number)
     if not objects.create(name, to_json(read)):
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands
-    keep_page(job, _record(job, page, read, reading), read, reading.platform)
+    done = _record(job, page, read, reading)
+    keep_page(job, done, read, reading.platform)
+    return EndedPage(page=done, read=read)
+
+
+def _shown(job: Job, page: Page, image: PageImage, read: PageRead) -> tuple[PageRead, dict[str, bytes]]:
+    """Return the reading with its pictures named, and all that is stored to be looked at beside it, by object."""
+    with as_read(image, read.rotation) as pixels:
+        read, pictures = cut_out(pixels, replace(read, flags=(*image.flags, *read.flags)))
+        page_jpeg = shown(pixels)
+    beside = {image_object(job.id, picture.name): picture.data for picture in pictures}
+    return read, beside | {page_image(job.id, page.number): page_jpeg}
 
 
 def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> Page:
@@ -198,7 +213,7 @@ def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> Page:
     )
 
 
-def _settled() -> Future[None]:
-    future: Future[None] = Future()
-    future.set_result(None)
+def _settled(ended: EndedPage | None = None) -> "Future[EndedPage | None]":
+    future: Future[EndedPage | None] = Future()
+    future.set_result(ended)
     return future

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 
 from gpu_worker.commit import Reading, adopt, begin, fail
-from shared.assemble import assemble
+from shared.assemble import EndedPage, assemble
 from shared.consume import HandBack
 from shared.domain.errors import DocumentError, EngineUnavailable, UnknownJob
 from shared.domain.job import Job
@@ -28,16 +28,16 @@ def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], 
     """
     store = reading.platform.store
     try:
-        job = store.get(message.job_id)
-        with reading.claims.held(job.id, message.range_id) as range_:
-            if not job.is_live or range_.round != job.round:
-                return
-            _check_recipe(job, range_, reading)
+        job, asked = store.get_range(message.job_id, message.range_id)
+        if not job.is_live or asked.round != job.round:
+            return
+        _check_recipe(job, asked, reading)
+        with reading.claims.held(job.id, asked.id) as range_:
             reading.liveness.note(job)
-            _read_open_pages(job, range_, reading, all_begun)
+            ended = _read_open_pages(job, range_, reading, all_begun)
             # Counting is for long documents; a range that is the whole one knows that it was the last.
             if len(range_.pages) == job.page_count or store.progress(job).pending == 0:
-                assemble(job.id, reading.platform)
+                assemble(job.id, reading.platform, ended=ended)
     except UnknownJob:
         return  # erased: nothing is left to do
 
@@ -48,27 +48,26 @@ def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:
         raise HandBack("the recipe of another engine", delay=_OTHER_RECIPE_PAUSE)
 
 
-def _read_open_pages(job: Job, range_: PageRange, reading: Reading, all_begun: Callable[[], None]) -> None:
+def _read_open_pages(job: Job, range_: PageRange, reading: Reading, all_begun: Callable[[], None]) -> list[EndedPage]:
+    """Return those that ended here."""
     pages = reading.platform.store.pages(job.id, range_.pages)
     todo = [page for page in pages if page.is_open(range_.round) and not adopt(job, page, reading)]
     if not todo:
-        return
+        return []
     with reading.platform.objects.open(job.source_object) as source:
         try:
             document = reading.sandbox.open(source)
         except DocumentError as error:
-            for page in todo:
-                fail(job, page, error, reading)
-            return
+            return [fail(job, page, error, reading) for page in todo]
         with document:
-            _read_pages(job, todo, document, reading, all_begun)
+            return _read_pages(job, todo, document, reading, all_begun)
 
 
 def _read_pages(
     job: Job, todo: list[Page], document: Document, reading: Reading, all_begun: Callable[[], None]
-) -> None:
+) -> list[EndedPage]:
     """Feed the engine page by page, without waiting for any; then see each to its end."""
-    in_flight: list[Future[None]] = []
+    in_flight: list[Future[EndedPage | None]] = []
     try:
         in_flight.extend(begin(job, page, document, reading) for page in todo)
         all_begun()
@@ -77,6 +76,7 @@ def _read_pages(
     finally:
         problems = [future.exception() for future in in_flight]
     _raise_worst([problem for problem in problems if problem is not None])
+    return [ended for future in in_flight if (ended := future.result()) is not None]
 
 
 def _raise_worst(problems: list[BaseException]) -> None:

@@ -5,9 +5,10 @@ the round ends once.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from shared.cache.documents import keep_document
 from shared.domain.document import PageOutcome, document_markdown, image_names, whole
@@ -31,19 +32,30 @@ _READ_AT_ONCE = 16
 """Page objects; 2,000 of them, a round trip each, would take minutes one after the other."""
 
 
-def assemble(job_id: JobId, platform: Platform) -> Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedPage:
+    """A page as its worker has just stored it: its record, and its reading where it was read."""
+
+    page: Page
+    read: PageRead | None = None
+
+
+def assemble(job_id: JobId, platform: Platform, *, ended: Sequence[EndedPage] = ()) -> Job:
     """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is.
 
     A page that is done and whose object cannot be read is waited for until the deadline, then counted as failed.
+    `ended` are pages that the caller has brought to their end; where they are the whole document, none is read again.
     """
     store, objects, now = platform.store, platform.objects, platform.clock.now()
     job = store.get(job_id)
-    pages = store.pages(job_id)
+    reads = {each.page.number: each.read for each in ended}
+    pages = _in_order(ended) if len(ended) == job.page_count else store.pages(job_id)
     if not job.is_live or not pages or any(page.is_open(job.round) or is_stale(page, job) for page in pages):
         return job
     if job.deadline_at <= now:
         pages = tuple(_readable(job, page, objects) for page in pages)
-    outcomes = tuple(at_once(lambda page: _linked(job, page, objects), pages, most=_READ_AT_ONCE))
+    linked = partial(_linked, job, objects=objects, reads=reads)
+    outcomes = tuple(at_once(linked, pages, most=_READ_AT_ONCE))
     document = whole(outcomes)
     results = {
         result_markdown(job.id, job.round): document_markdown(document, job.options).encode(),
@@ -52,15 +64,19 @@ def assemble(job_id: JobId, platform: Platform) -> Job:
     create_all(objects, results)
     written = sum(map(len, results.values()))
     result = replace(summary(pages), usage=used(job, pages, platform, written=written))
-    ended = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
-    tell_end(ended, platform, now=now)
-    keep_document(ended, pages, platform)
-    return ended
+    ended_job = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
+    tell_end(ended_job, platform, now=now)
+    keep_document(ended_job, pages, platform)
+    return ended_job
+
+
+def _in_order(ended: Sequence[EndedPage]) -> tuple[Page, ...]:
+    return tuple(sorted((each.page for each in ended), key=lambda page: page.number))
 
 
 def _readable(job: Job, page: Page, objects: ObjectStore) -> Page:
     try:
-        _linked(job, page, objects)
+        _linked(job, page, objects=objects, reads={})
     except (UnknownObject, UnreadableRecord):
         return replace(page, status=PageStatus.FAILED, failure=GaveUp().failure)
     return page
@@ -107,9 +123,10 @@ def outcome(job_id: JobId, page: Page, objects: ObjectStore) -> PageOutcome:
     return PageOutcome(number=page.number, read=read)
 
 
-def _linked(job: Job, page: Page, objects: ObjectStore) -> PageOutcome:
-    """As `outcome`, where every image that it links to is there as well."""
-    found = outcome(job.id, page, objects)
+def _linked(job: Job, page: Page, *, objects: ObjectStore, reads: Mapping[int, PageRead | None]) -> PageOutcome:
+    """As `outcome`, where every image that it links to is there as well. `reads` need not be asked for."""
+    read = reads.get(page.number) if page.status is PageStatus.DONE else None
+    found = outcome(job.id, page, objects) if read is None else PageOutcome(number=page.number, read=read)
     if found.read is not None:
         _check_links(job, found.read, objects)
     return found

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _PARKED = 32
 """Documents kept open for a moment after use, about 10 MB each: a worker goes on where `prepare` has opened."""
+_PARKED_SECONDS = 5.0
+"""The way from `prepare` to a worker that is free takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,8 @@ def sandbox(settings: Settings) -> Sandbox:
     """Return the sandbox under the settings' limits; nothing is started yet."""
     seconds = settings.page_seconds
     limits = Limits(open_seconds=seconds, page_seconds=seconds, max_pixels=settings.max_pixels)
-    # A bucket's object is a new file each time that it is opened: what is parked would never be found again.
-    return Sandbox(limits, parked=_PARKED if settings.platform == "embedded" else 0)
+    # A bucket's object is a new file each time that it is opened: what is kept open would never be found again.
+    return Sandbox(limits, parked=_PARKED, seconds=_PARKED_SECONDS if settings.platform == "embedded" else 0.0)
 
 
 def started_sandbox(settings: Settings) -> Sandbox:

@@ -177,6 +177,9 @@ class RequestsEngine:
     def submit(self, image: PageImage, options: Options, lane: Lane) -> Future[PageRead]:
         page = _OpenPage(self._null.submit(image, options, lane).result(), self._blocks)
         with self._changed:
+            if self._is_closed:
+                page.future.set_exception(EngineUnavailable("the engine is closed"))
+                return page.future
             self.pages.append((time.monotonic(), lane))
             self._queued[lane].extend([page] * self._blocks)
             self._start()

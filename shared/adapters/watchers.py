@@ -14,8 +14,8 @@ from shared.records import UnreadableRecord, from_json
 
 log = logging.getLogger(__name__)
 
-_SOONEST_SECONDS, _LATEST_SECONDS = 0.02, 1.0
-_LATE = 0.25
+_SOONEST_SECONDS, _LATEST_SECONDS = 0.01, 1.0
+_LATE = 0.15
 """What another process changes is seen late by this share of the time waited: looks cost, so they grow rarer."""
 _TOGETHER_SECONDS = 0.05
 """Who is due so soon is looked for with those who are due."""

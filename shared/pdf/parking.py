@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.pdf.document import Document
 
-SECONDS = 5.0
-"""How long a document stays: the way from `prepare` to a worker that is free takes milliseconds."""
 MOST_USES = 4
 """How often a process is gone on with: what MuPDF keeps of each page adds up against its memory limit."""
 
@@ -26,14 +24,14 @@ def identity(source: int, password: str | None) -> Hashable:
 
 
 class Parking:
-    """`places` documents at most, the newest ones; with none, every document ends when it is closed.
+    """`places` documents at most, the newest ones, for so many `seconds`; with no place, one ends when it is closed.
 
     A thread of its own ends those whose time is up and those that had to make room: it takes milliseconds each, and
-    nobody who closes a document should wait for another's end.
+    nobody who closes a document should wait for its end.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, places: int, *, seconds: float) -> None:
+        self._places, self._seconds = places, seconds
         self._changed = threading.Condition()
         self._parked: dict[Hashable, tuple[float, Document]] = {}
         self._closed = False
@@ -45,11 +43,11 @@ class Parking:
         return found[1] if found else None
 
     def put(self, key: Hashable, document: "Document") -> bool:
-        """Keep the document for `SECONDS`; False where there is no place at all, or it was used often enough."""
+        """Keep the document for its time; False where there is no place at all, or it was used often enough."""
         with self._changed:
             if self._closed or not self._places or key in self._parked or document.uses >= MOST_USES:
                 return False
-            self._parked[key] = time.monotonic() + SECONDS, document
+            self._parked[key] = time.monotonic() + self._seconds, document
             if self._ender is None:
                 self._ender = threading.Thread(target=self._end_old_ones, name="parking", daemon=True)
                 self._ender.start()

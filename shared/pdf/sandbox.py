@@ -19,11 +19,14 @@ __all__ = ["Document", "Limits", "RenderedPage", "Sandbox"]
 class Sandbox:
     """For many threads at once. How many documents are open at a time is the callers' matter."""
 
-    def __init__(self, limits: Limits = Limits(), *, parked: int = 0) -> None:  # noqa: B008  # frozen
-        """`parked` documents that were closed are kept open for a moment, for whoever opens the same file next."""
+    def __init__(self, limits: Limits = Limits(), *, parked: int = 0, seconds: float = 0.0) -> None:  # noqa: B008  # frozen
+        """So many documents that were closed are kept open for `seconds`, for whoever opens the same file next.
+
+        Without `parked`, closing one waits until its process has ended.
+        """
         self._limits = limits
         self._nursery = Nursery(limits)
-        self._parking = Parking(parked)
+        self._parking = Parking(parked, seconds=seconds)
 
     def start(self) -> bool:
         """Import everything now (half a second) rather than at the first `open`. Raises Unavailable.

@@ -88,6 +88,9 @@ class JobStore(Protocol):
 
     def ranges(self, job_id: JobId) -> tuple[PageRange, ...]: ...
 
+    def get_range(self, job_id: JobId, range_id: str) -> tuple[Job, PageRange]:
+        """Return a range and its job, in one read. Raises UnknownJob where either is not known."""
+
     def update_range(self, job_id: JobId, range_id: str, change: Callable[[PageRange], PageRange]) -> PageRange:
         """As `update`, for a range. Raises UnknownJob where the range is not known."""
 

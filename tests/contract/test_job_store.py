@@ -58,6 +58,8 @@ def test_a_job_that_nobody_added_is_unknown(store: JobStore) -> None:
         store.update_page(NOBODY, 1, lambda page: page)
     with pytest.raises(UnknownJob):
         store.update_range(NOBODY, "1-0001", lambda range_: range_)
+    with pytest.raises(UnknownJob):
+        store.get_range(NOBODY, "1-0001")
     assert store.pages(NOBODY) == ()
     assert store.ranges(NOBODY) == ()
     assert store.attempts(NOBODY) == ()
@@ -76,6 +78,8 @@ def test_an_id_that_no_job_can_have_is_unknown(store: JobStore, name: str) -> No
         store.update_page(job_id, 1, lambda page: page)
     with pytest.raises(UnknownJob):
         store.update_range(job_id, name, lambda range_: range_)
+    with pytest.raises(UnknownJob):
+        store.get_range(job_id, name)
     assert (store.pages(job_id), store.ranges(job_id), store.attempts(job_id)) == ((), (), ())
     assert store.progress(a_job(job_id)) == Progress()
     store.forget(job_id, tombstone=False)
@@ -364,6 +368,8 @@ def test_a_page_or_range_that_was_never_planned_is_unknown(store: JobStore) -> N
         store.update_page(job_id, 4, done)
     with pytest.raises(UnknownJob):
         store.update_range(job_id, "2-0001", lambda each: each)
+    with pytest.raises(UnknownJob):
+        store.get_range(job_id, "2-0001")
 
 
 def test_a_range_is_claimed(store: JobStore) -> None:
@@ -373,6 +379,19 @@ def test_a_range_is_claimed(store: JobStore) -> None:
 
     assert store.ranges(job_id) == (claimed,)
     assert claimed.claimed_until == NOON
+
+
+def test_a_range_is_claimed_by_who_got_it_with_its_job_and_by_nobody_who_got_it_before(store: JobStore) -> None:
+    job_id = a_planned_job(store)
+    assert store.get_range(job_id, "1-0001") == (store.get(job_id), *store.ranges(job_id))
+    by_another = replace(store.ranges(job_id)[0], claimed_by="another")
+    store.update_range(job_id, "1-0001", lambda _: by_another)
+
+    claimed = store.update_range(
+        job_id, "1-0001", lambda each: each if each.claimed_by else replace(each, claimed_by="me")
+    )
+
+    assert claimed == by_another
 
 
 def an_attempt(round_: int, number: int, answer: int | None = None) -> CallbackAttempt:

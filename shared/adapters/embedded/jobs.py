@@ -143,6 +143,16 @@ class SqliteJobStore:
             rows = connection.execute("SELECT body FROM ranges WHERE job_id = ? ORDER BY id", (job_id,))
             return tuple(from_json(PageRange, body) for (body,) in rows)
 
+    def get_range(self, job_id: JobId, range_id: str) -> tuple[Job, PageRange]:
+        query = (
+            "SELECT jobs.body, ranges.body FROM ranges JOIN jobs ON jobs.id = job_id WHERE job_id = ? AND ranges.id = ?"
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query, (job_id, range_id)).fetchone()
+        if row is None:
+            raise UnknownJob(job_id)
+        return from_json(Job, row[0]), from_json(PageRange, row[1])
+
     def update_range(self, job_id: JobId, range_id: str, change: Callable[[PageRange], PageRange]) -> PageRange:
         with self._database.write(durable=False) as connection:
             row = connection.execute("SELECT body FROM ranges WHERE job_id = ? AND id = ?", (job_id, range_id))

@@ -127,6 +127,16 @@ class FirestoreJobStore:
         ranges = map(RANGE.read, self._documents.found(self._below(job_id, "ranges")))
         return tuple(sorted(ranges, key=lambda each: each.id))
 
+    def get_range(self, job_id: JobId, range_id: str) -> tuple[Job, PageRange]:
+        job, range_ = (
+            self._jobs.document(document_id(job_id)),
+            self._below(job_id, "ranges").document(document_id(range_id)),
+        )
+        found = {snapshot.reference.path: snapshot for snapshot in self._documents.some([job, range_])}
+        if found.keys() != {job.path, range_.path}:
+            raise UnknownJob(job_id)
+        return self._documents.record(found[job.path], JOB), self._documents.record(found[range_.path], RANGE)
+
     def update_range(self, job_id: JobId, range_id: str, change: Callable[[PageRange], PageRange]) -> PageRange:
         reference = self._below(job_id, "ranges").document(document_id(range_id))
         range_ = self._documents.update(reference, RANGE, change)

@@ -60,12 +60,13 @@ class GcsObjectStore:
         if isinstance(data, bytes):
             with storage_errors(name):
                 return self._created(name, blob.upload_from_string, data, kind, **self._options)
-        if self._is_known(name):
-            return False  # without sending it all
         with rewindable(data) as file:
+            size = size_of(file)
+            if size > _CHUNK and self._is_known(name):
+                return False  # without sending it all
             blob.chunk_size = _CHUNK
             with storage_errors(name):
-                known_size = {"size": size_of(file), "content_type": kind}
+                known_size = {"size": size, "content_type": kind}
                 return self._created(name, blob.upload_from_file, file, **known_size, **self._media)
 
     def check(self) -> None:
