@@ -37,13 +37,17 @@ class Claims:
         self._renewing: set[tuple[JobId, str]] = set()
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="claims")
 
+    def check(self, range_: PageRange) -> None:
+        """Raises HandBack where a living claim is on a range as it was just read."""
+        if range_.is_claimed(now=self._clock.now()):
+            raise self._taken(range_)
+
     @contextmanager
     def held(self, job_id: JobId, range_id: str) -> Iterator[PageRange]:
         """Claim the range while the context is open. Raises UnknownJob, and HandBack where a living claim is on it."""
-        now = self._clock.now()
         range_ = self._store.update_range(job_id, range_id, self._claimed)
         if range_.claimed_by != self._me or (job_id, range_id) in self._held:
-            raise HandBack("claimed", delay=max(timedelta(0), (range_.claimed_until or now) - now))
+            raise self._taken(range_)
         with self._lock:
             self._held.add((job_id, range_id))
         try:
@@ -84,6 +88,10 @@ class Claims:
     def _claimed(self, range_: PageRange) -> PageRange:
         now = self._clock.now()
         return range_.claimed(by=self._me, now=now, until=now + LIFE)
+
+    def _taken(self, range_: PageRange) -> HandBack:
+        now = self._clock.now()
+        return HandBack("claimed", delay=max(timedelta(0), (range_.claimed_until or now) - now))
 
     def _give_up(self, job_id: JobId, range_id: str) -> None:
         try:

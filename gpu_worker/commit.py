@@ -71,7 +71,7 @@ def fail(job: Job, page: Page, error: PagemillError, reading: Reading) -> EndedP
     failed = reading.platform.store.update_page(
         job.id, page.number, lambda each: each.failed(error.failure, round_=page.round, now=reading.now())
     )
-    return EndedPage(page=failed)
+    return EndedPage(job=job, page=failed)
 
 
 def begin(job: Job, page: Page, document: Document, reading: Reading) -> "Future[EndedPage | None]":
@@ -122,7 +122,7 @@ def _taken_from_cache(job: Job, page: Page, reading: Reading) -> EndedPage | Non
     if page.cache_key is None or not reading.liveness.is_live(job.id):
         return None
     read = take_page(job, page.number, page.cache_key, reading.platform)
-    return None if read is None else EndedPage(page=_record(job, page, read, reading), read=read)
+    return None if read is None else EndedPage(job=job, page=_record(job, page, read, reading), read=read)
 
 
 def _rendered(job: Job, page: Page, document: Document, reading: Reading, *, started: Future[bool]) -> RenderedPage:
@@ -181,8 +181,8 @@ def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead]
 
 def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> EndedPage | None:
     objects = reading.platform.objects
-    job_now, (read, beside) = both(lambda: reading.platform.store.get(job.id), lambda: _shown(job, page, image, read))
-    if not job_now.is_live:
+    latest, (read, beside) = both(lambda: reading.platform.store.get(job.id), lambda: _shown(job, page, image, read))
+    if not latest.is_live:
         return None
     create_all(objects, beside)
     stored = sum(map(len, beside.values())) + len(to_json(read))
@@ -192,7 +192,7 @@ def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Rea
         read = from_json(PageRead, objects.read(name))  # somebody was first, and that reading stands
     done = _record(job, page, read, reading)
     keep_page(job, done, read, reading.platform)
-    return EndedPage(page=done, read=read)
+    return EndedPage(job=latest, page=done, read=read)
 
 
 def _shown(job: Job, page: Page, image: PageImage, read: PageRead) -> tuple[PageRead, dict[str, bytes]]:

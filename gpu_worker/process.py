@@ -1,18 +1,20 @@
 """One page range: have its open pages read, and assemble the document where the last of them ended here."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from datetime import timedelta
 
 from gpu_worker.commit import Reading, adopt, begin, fail
-from shared.assemble import EndedPage, assemble
+from shared.assemble import EndedPage, assemble, assemble_ended
 from shared.consume import HandBack
 from shared.domain.errors import DocumentError, EngineUnavailable, UnknownJob
 from shared.domain.job import Job
 from shared.domain.messages import ReadRange
 from shared.domain.options import recipe
 from shared.domain.page import Page, PageRange
+from shared.parallel import both
 from shared.pdf.sandbox import Document
 
 log = logging.getLogger(__name__)
@@ -32,14 +34,32 @@ def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], 
         if not job.is_live or asked.round != job.round:
             return
         _check_recipe(job, asked, reading)
-        with reading.claims.held(job.id, asked.id) as range_:
-            reading.liveness.note(job)
-            ended = _read_open_pages(job, range_, reading, all_begun)
+        reading.claims.check(asked)  # before the document is fetched
+        reading.liveness.note(job)
+        with ExitStack() as claim, ExitStack() as opened:
+            pages, document = both(lambda: _claimed(job, asked, reading, claim), lambda: _opened(job, reading, opened))
+            ended = _read_open_pages(job, pages, document, reading, all_begun)
             # Counting is for long documents; a range that is the whole one knows that it was the last.
-            if len(range_.pages) == job.page_count or store.progress(job).pending == 0:
-                assemble(job.id, reading.platform, ended=ended)
+            if len(ended) == job.page_count:
+                assemble_ended(ended, reading.platform)
+            elif len(asked.pages) == job.page_count or store.progress(job).pending == 0:
+                assemble(job.id, reading.platform)
     except UnknownJob:
         return  # erased: nothing is left to do
+
+
+def _claimed(job: Job, range_: PageRange, reading: Reading, until: ExitStack) -> tuple[Page, ...]:
+    """Return the range's pages, as they are once it is claimed. Raises HandBack."""
+    until.enter_context(reading.claims.held(job.id, range_.id))
+    return reading.platform.store.pages(job.id, range_.pages)
+
+
+def _opened(job: Job, reading: Reading, until: ExitStack) -> Document | DocumentError:
+    source = until.enter_context(reading.platform.objects.open(job.source_object))
+    try:
+        return until.enter_context(reading.sandbox.open(source))
+    except DocumentError as error:
+        return error
 
 
 def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:
@@ -48,19 +68,18 @@ def _check_recipe(job: Job, range_: PageRange, reading: Reading) -> None:
         raise HandBack("the recipe of another engine", delay=_OTHER_RECIPE_PAUSE)
 
 
-def _read_open_pages(job: Job, range_: PageRange, reading: Reading, all_begun: Callable[[], None]) -> list[EndedPage]:
+def _read_open_pages(
+    job: Job,
+    pages: Sequence[Page],
+    document: Document | DocumentError,
+    reading: Reading,
+    all_begun: Callable[[], None],
+) -> list[EndedPage]:
     """Return those that ended here."""
-    pages = reading.platform.store.pages(job.id, range_.pages)
-    todo = [page for page in pages if page.is_open(range_.round) and not adopt(job, page, reading)]
-    if not todo:
-        return []
-    with reading.platform.objects.open(job.source_object) as source:
-        try:
-            document = reading.sandbox.open(source)
-        except DocumentError as error:
-            return [fail(job, page, error, reading) for page in todo]
-        with document:
-            return _read_pages(job, todo, document, reading, all_begun)
+    todo = [page for page in pages if page.is_open(job.round) and not adopt(job, page, reading)]
+    if isinstance(document, DocumentError):
+        return [fail(job, page, document, reading) for page in todo]
+    return _read_pages(job, todo, document, reading, all_begun)
 
 
 def _read_pages(

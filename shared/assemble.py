@@ -34,29 +34,35 @@ _READ_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedPage:
-    """A page as its worker has just stored it: its record, and its reading where it was read."""
+    """A page as its worker has just stored it, its reading where there is one, and the job as it was seen last."""
 
+    job: Job
     page: Page
     read: PageRead | None = None
 
 
-def assemble(job_id: JobId, platform: Platform, *, ended: Sequence[EndedPage] = ()) -> Job:
+def assemble(job_id: JobId, platform: Platform) -> Job:
     """End the job's round if every page has ended, and say so on the bus; otherwise return the job as it is.
 
     A page that is done and whose object cannot be read is waited for until the deadline, then counted as failed.
-    `ended` are pages that the caller has brought to their end; where they are the whole document, none is read again.
     """
-    store, objects, now = platform.store, platform.objects, platform.clock.now()
-    job = store.get(job_id)
-    reads = {each.page.number: each.read for each in ended}
-    pages = _in_order(ended) if len(ended) == job.page_count else store.pages(job_id)
+    return _assembled(platform.store.get(job_id), platform.store.pages(job_id), {}, platform)
+
+
+def assemble_ended(ended: Sequence[EndedPage], platform: Platform) -> Job:
+    """As `assemble`, where the caller has just brought all pages of the document to their end: none is asked for."""
+    pages = tuple(sorted((each.page for each in ended), key=lambda page: page.number))
+    return _assembled(ended[-1].job, pages, {each.page.number: each.read for each in ended}, platform)
+
+
+def _assembled(job: Job, pages: tuple[Page, ...], reads: Mapping[int, PageRead | None], platform: Platform) -> Job:
+    objects, now = platform.objects, platform.clock.now()
     if not job.is_live or not pages or any(page.is_open(job.round) or is_stale(page, job) for page in pages):
         return job
     if job.deadline_at <= now:
         pages = tuple(_readable(job, page, objects) for page in pages)
     linked = partial(_linked, job, objects=objects, reads=reads)
-    outcomes = tuple(at_once(linked, pages, most=_READ_AT_ONCE))
-    document = whole(outcomes)
+    document = whole(tuple(at_once(linked, pages, most=_READ_AT_ONCE)))
     results = {
         result_markdown(job.id, job.round): document_markdown(document, job.options).encode(),
         result_json(job.id, job.round): to_json(document),
@@ -64,14 +70,10 @@ def assemble(job_id: JobId, platform: Platform, *, ended: Sequence[EndedPage] = 
     create_all(objects, results)
     written = sum(map(len, results.values()))
     result = replace(summary(pages), usage=used(job, pages, platform, written=written))
-    ended_job = store.update(job_id, lambda stored: stored.ended(result, round_=job.round, now=now))
-    tell_end(ended_job, platform, now=now)
-    keep_document(ended_job, pages, platform)
-    return ended_job
-
-
-def _in_order(ended: Sequence[EndedPage]) -> tuple[Page, ...]:
-    return tuple(sorted((each.page for each in ended), key=lambda page: page.number))
+    ended = platform.store.update(job.id, lambda stored: stored.ended(result, round_=job.round, now=now))
+    tell_end(ended, platform, now=now)
+    keep_document(ended, pages, platform)
+    return ended
 
 
 def _readable(job: Job, page: Page, objects: ObjectStore) -> Page:

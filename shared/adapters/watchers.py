@@ -1,4 +1,7 @@
-"""Who waits for which job to change: told at once by who changes it in this process, soon where another does."""
+"""Who waits for which job to change: told at once by who changes it in this process, soon where another does.
+
+What another process changes is looked for; who hears of it in another way says so, and it is looked for less often.
+"""
 
 import logging
 import threading
@@ -14,8 +17,8 @@ from shared.records import UnreadableRecord, from_json
 
 log = logging.getLogger(__name__)
 
-_SOONEST_SECONDS, _LATEST_SECONDS = 0.01, 1.0
-_LATE = 0.15
+_SOONEST_SECONDS, _LATEST_SECONDS = 0.02, 1.0
+_LATE = 0.25
 """What another process changes is seen late by this share of the time waited: looks cost, so they grow rarer."""
 _TOGETHER_SECONDS = 0.05
 """Who is due so soon is looked for with those who are due."""
@@ -43,8 +46,11 @@ class _Watched:
 class Watchers:
     """`stored` reads those of the jobs that there are. The thread that asks ends when nobody waits any more."""
 
-    def __init__(self, stored: Callable[[Sequence[JobId]], Mapping[JobId, Stored]]) -> None:
-        self._stored = stored
+    def __init__(
+        self, stored: Callable[[Sequence[JobId]], Mapping[JobId, Stored]], *, soonest: float = _SOONEST_SECONDS
+    ) -> None:
+        """`soonest` is after how many seconds a job is looked for first, one at most."""
+        self._stored, self._soonest = stored, soonest
         self._condition = threading.Condition()
         self._watched: list[_Watched] = []
         self._thread: threading.Thread | None = None
@@ -53,7 +59,7 @@ class Watchers:
     @contextmanager
     def watch(self, job: Job, changed: Callable[[Job], None]) -> Iterator[None]:
         now = time.monotonic()
-        watched = _Watched(job=job, changed=changed, since=now, due=now + _SOONEST_SECONDS)
+        watched = _Watched(job=job, changed=changed, since=now, due=now + self._soonest)
         with self._condition:
             self._watched.append(watched)
             self._condition.notify()
@@ -69,10 +75,17 @@ class Watchers:
 
     def tell(self, job: Job) -> None:
         """Tell those who saw it in another status or round."""
-        with self._condition:
-            waiting = [watched for watched in self._watched if watched.job.id == job.id]
-        for watched in waiting:
+        for watched in self._waiting_for(job.id):
             _tell(watched, job)
+
+    def heard(self, job_id: JobId, stored: Stored) -> None:
+        """As `tell`, of a job as it is stored."""
+        for watched in self._waiting_for(job_id):
+            _tell_of(stored, watched)
+
+    def _waiting_for(self, job_id: JobId) -> list[_Watched]:
+        with self._condition:
+            return [watched for watched in self._watched if watched.job.id == job_id]
 
     def _look_for_all(self) -> None:
         while due := self._due():
@@ -100,14 +113,16 @@ class Watchers:
         now = time.monotonic()
         self._rests_until = now + min(_REST * (now - started), _LATEST_SECONDS)
         for watched in due:
-            watched.due = now + min(max(_SOONEST_SECONDS, _LATE * (now - watched.since)), _LATEST_SECONDS)
+            watched.due = now + min(max(self._soonest, _LATE * (now - watched.since)), _LATEST_SECONDS)
             found = stored.get(watched.job.id)
-            if found is not None and found.status != watched.job.status:
+            if found is not None:
                 _tell_of(found, watched)
 
 
 def _tell_of(stored: Stored, watched: _Watched) -> None:
     """Who waits for a job that nobody can read finds it out at the end."""
+    if stored.status == watched.job.status:
+        return
     try:
         _tell(watched, from_json(Job, stored.body))
     except UnreadableRecord as error:

@@ -28,6 +28,7 @@ class Google:
 
     def close(self) -> None:
         self.bus.close()
+        self.store.close()
         self.warming.join()
         self.clients.close()
 

@@ -1,8 +1,8 @@
 """Jobs in Firestore: `jobs/{id}`, below each its `pages`, `ranges` and `callbacks`; `keys/{hash}` beside them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import islice
 
@@ -16,6 +16,7 @@ from shared.adapters.google.documents import Documents
 from shared.adapters.google.keys import Keys
 from shared.adapters.google.kinds import ATTEMPT, JOB, PAGE, RANGE, document_id, field, is_document_id
 from shared.adapters.google.ledger import Ledger
+from shared.adapters.google.listener import Listener
 from shared.adapters.google.listing import after, cursor_of, listed
 from shared.adapters.watchers import Stored, Watchers
 from shared.domain.callback import CallbackAttempt
@@ -38,7 +39,8 @@ class FirestoreJobStore:
         self._keys = Keys(client, self._documents)
         self._jobs = client.collection("jobs")
         self._ledger = Ledger(client, self._documents)
-        self._watchers = Watchers(self._as_stored)
+        self._watchers = Watchers(self._as_stored, soonest=1.0)
+        self._listener = Listener(client, self._heard)
 
     def add(self, job: Job, key: IdempotencyKey | None) -> tuple[Job, bool]:
         if not is_document_id(job.id):
@@ -68,8 +70,10 @@ class FirestoreJobStore:
         self._watchers.tell(job)
         return job
 
-    def watch(self, job: Job, changed: Callable[[Job], None]) -> AbstractContextManager[None]:
-        return self._watchers.watch(job, changed)
+    @contextmanager
+    def watch(self, job: Job, changed: Callable[[Job], None]) -> Iterator[None]:
+        with self._watchers.watch(job, changed), self._listener.hear(self._jobs.document(document_id(job.id))):
+            yield
 
     def search(
         self, tenant: str, *, status: Status | None, batch: str | None, cursor: str | None, limit: int
@@ -179,6 +183,13 @@ class FirestoreJobStore:
     def _stored(self, job_id: JobId) -> Job | None:
         snapshot = self._documents.read(self._jobs.document(document_id(job_id)))
         return None if snapshot is None else self._documents.record(snapshot, JOB)
+
+    def close(self) -> None:
+        """Called before the client is closed."""
+        self._listener.close()
+
+    def _heard(self, job_id: str, fields: Mapping[str, str]) -> None:
+        self._watchers.heard(JobId(job_id), Stored(fields.get("status", ""), fields.get("body", "")))
 
     def _as_stored(self, job_ids: Sequence[JobId]) -> Mapping[JobId, Stored]:
         references = [self._jobs.document(document_id(job_id)) for job_id in job_ids]
