@@ -53,9 +53,12 @@ class Claims:
         try:
             yield range_
         finally:
-            with self._lock:
-                self._held.discard((job_id, range_id))
-            self._give_up(job_id, range_id)
+            if self._let_go(job_id, range_id):
+                self._give_up(job_id, range_id)
+
+    def forget(self, job_id: JobId, range_id: str) -> None:
+        """Spare a claim that is held the write that gives it up: its job has ended, and nobody asks for it any more."""
+        self._let_go(job_id, range_id)
 
     def renew(self) -> None:
         """Say of every range in hand that it still is; called every `RENEW_SECONDS`, and never takes longer.
@@ -84,6 +87,13 @@ class Claims:
         finally:
             with self._lock:
                 self._renewing.discard((job_id, range_id))
+
+    def _let_go(self, job_id: JobId, range_id: str) -> bool:
+        """Whether it was held until now."""
+        with self._lock:
+            was_held = (job_id, range_id) in self._held
+            self._held.discard((job_id, range_id))
+        return was_held
 
     def _claimed(self, range_: PageRange) -> PageRange:
         now = self._clock.now()

@@ -16,6 +16,7 @@ from shared.domain.options import recipe
 from shared.domain.page import Page, PageRange
 from shared.parallel import both
 from shared.pdf.sandbox import Document
+from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,19 @@ def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], 
         with ExitStack() as claim, ExitStack() as opened:
             pages, document = both(lambda: _claimed(job, asked, reading, claim), lambda: _opened(job, reading, opened))
             ended = _read_open_pages(job, pages, document, reading, all_begun)
-            # Counting is for long documents; a range that is the whole one knows that it was the last.
-            if len(ended) == job.page_count:
-                assemble_ended(ended, reading.platform)
-            elif len(asked.pages) == job.page_count or store.progress(job).pending == 0:
-                assemble(job.id, reading.platform)
+            if not _assembled(job, asked, ended, reading.platform).is_live:
+                reading.claims.forget(job.id, asked.id)
     except UnknownJob:
         return  # erased: nothing is left to do
+
+
+def _assembled(job: Job, range_: PageRange, ended: list[EndedPage], platform: Platform) -> Job:
+    """End the job where the last of its pages has ended. Only for long documents that has to be counted."""
+    if len(ended) == job.page_count:
+        return assemble_ended(ended, platform)
+    if len(range_.pages) == job.page_count or platform.store.progress(job).pending == 0:
+        return assemble(job.id, platform)
+    return job
 
 
 def _claimed(job: Job, range_: PageRange, reading: Reading, until: ExitStack) -> tuple[Page, ...]:
