@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from gpu_worker.claims import Claims
 from gpu_worker.liveness import Liveness
@@ -24,7 +25,6 @@ from shared.domain.job import Job
 from shared.domain.options import Lane, recipe
 from shared.domain.page import Page, PageImage, PageRead, PageStatus
 from shared.layout import image_object, page_image, page_object
-from shared.parallel import both
 from shared.pdf.sandbox import Document, RenderedPage, Sandbox
 from shared.ports.engine import OcrEngine
 from shared.records import from_json, to_json
@@ -34,13 +34,16 @@ from shared.wiring import Platform
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading pages needs. `finishers` has a thread for each page that may be in flight: it counts the page's try,
-    and later commits the page.
+    """What reading pages needs. `finishers` has a thread for each page that may be in flight.
 
-    `engine_failed` is told when a page found the engine away.
+    `aside` makes a call to a service while its caller makes another. `engine_failed` is told when a page found the
+    engine away.
     """
 
     platform: Platform
@@ -50,10 +53,25 @@ class Reading:
     claims: Claims
     liveness: Liveness
     finishers: Executor
+    aside: Executor
     engine_failed: Callable[[], object] = lambda: None
 
     def now(self) -> datetime:
         return self.platform.clock.now()
+
+    def close(self) -> None:
+        """Nothing may be in hand any more; the threads end by themselves."""
+        self.finishers.shutdown(wait=False)
+        self.aside.shutdown(wait=False)
+
+    def both(self, first: Callable[[], T], second: Callable[[], R]) -> tuple[T, R]:
+        """Return what each of the two returns, called at the same time. Raises what they raise."""
+        other = self.aside.submit(first)
+        try:
+            mine = second()
+        finally:
+            wait([other])
+        return other.result(), mine
 
 
 def adopt(job: Job, page: Page, reading: Reading) -> bool:
@@ -88,7 +106,7 @@ def begin(job: Job, page: Page, document: Document, reading: Reading) -> "Future
         undo.callback(slot.give_back)
         if not reading.liveness.is_live(job.id):
             return _settled()
-        started = reading.finishers.submit(copy_context().run, _started, job, page, reading)
+        started = reading.aside.submit(copy_context().run, _started, job, page, reading)
         with _blameless(job, page, reading):
             try:
                 rendered = _rendered(job, page, document, reading, started=started)
@@ -181,7 +199,9 @@ def _finish(job: Job, page: Page, rendered: RenderedPage, read: Future[PageRead]
 
 def _commit(job: Job, page: Page, image: PageImage, read: PageRead, reading: Reading) -> EndedPage | None:
     objects = reading.platform.objects
-    latest, (read, beside) = both(lambda: reading.platform.store.get(job.id), lambda: _shown(job, page, image, read))
+    latest, (read, beside) = reading.both(
+        lambda: reading.platform.store.get(job.id), lambda: _shown(job, page, image, read)
+    )
     if not latest.is_live:
         return None
     create_all(objects, beside)

@@ -14,7 +14,6 @@ from shared.domain.job import Job
 from shared.domain.messages import ReadRange
 from shared.domain.options import recipe
 from shared.domain.page import Page, PageRange
-from shared.parallel import both
 from shared.pdf.sandbox import Document
 from shared.wiring import Platform
 
@@ -38,7 +37,9 @@ def read_range(message: ReadRange, reading: Reading, *, all_begun: Callable[[], 
         reading.claims.check(asked)  # before the document is fetched
         reading.liveness.note(job)
         with ExitStack() as claim, ExitStack() as opened:
-            pages, document = both(lambda: _claimed(job, asked, reading, claim), lambda: _opened(job, reading, opened))
+            pages, document = reading.both(
+                lambda: _claimed(job, asked, reading, claim), lambda: _opened(job, reading, opened)
+            )
             ended = _read_open_pages(job, pages, document, reading, all_begun)
             if not _assembled(job, asked, ended, reading.platform).is_live:
                 reading.claims.forget(job.id, asked.id)

@@ -50,6 +50,7 @@ class Worker:
             claims=self._claims,
             liveness=Liveness(platform.store),
             finishers=ThreadPoolExecutor(capacity, thread_name_prefix="finish"),
+            aside=ThreadPoolExecutor(capacity, thread_name_prefix="aside"),
             engine_failed=self._checkup.soon,
         )
         self._lanes = [
@@ -107,7 +108,7 @@ class Worker:
             periodic.stop()
         self._claims.close()
         if all(have_ended):  # a page that is still being rendered needs a finisher, to be handed back
-            self._reading.finishers.shutdown(wait=False)
+            self._reading.close()
 
     @property
     def pages_in_hand(self) -> int:

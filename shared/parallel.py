@@ -8,14 +8,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def both(first: Callable[[], T], second: Callable[[], R]) -> tuple[T, R]:
-    """Return what each of the two returns, called at the same time. Raises what they raise."""
-    with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(first)
-        mine = second()
-        return other.result(), mine
-
-
 def at_once(act: Callable[[T], R], items: Sequence[T], *, most: int) -> list[R]:
     """Return what `act` makes of each, in their order, at most so many at a time. Raises what it raises.
 

@@ -51,5 +51,5 @@ def outage(pipe: Pipeline, **failing: OutOf) -> Iterator[None]:
     try:
         yield
     finally:
-        pipe.reading.finishers.shutdown()
+        pipe.reading.close()
         pipe._build(whole)

@@ -91,6 +91,7 @@ class Pipeline:
             claims=Claims(self.store, self.clock, me=new_id()),
             liveness=Liveness(self.store),
             finishers=ThreadPoolExecutor(self.engine.capacity),
+            aside=ThreadPoolExecutor(self.engine.capacity),
         )
         callbacks = Guard(allowed=settings.fetch_allow, allow_http=True, tls=guard.tls)
         self.dropping = Dropping(platform=platform, sources=guard, callbacks=callbacks, new_id=new_id)
@@ -115,7 +116,7 @@ class Pipeline:
         except Killed:
             pass
         finally:
-            twin.reading.finishers.shutdown()
+            twin.reading.close()
         return life.is_over
 
     def submit(self, data: bytes, **submission: object) -> JobId:
@@ -205,7 +206,7 @@ class Pipeline:
         return self.store.progress(self.job(job_id))
 
     def close(self) -> None:
-        self.reading.finishers.shutdown()
+        self.reading.close()
         self.opened.close()
 
 
