@@ -49,8 +49,12 @@ class Started:
         return self.process.returncode, said
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+def _parent(pid: int) -> int | None:
+    """None where it has ended meanwhile."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _command_lines(mark: str) -> dict[int, str]:
