@@ -6,8 +6,8 @@
 letter, and of a scan, whose picture takes some 20 ms to decode.
 `finished_a_second` is what 32 clients see finished, beside rendering alone: the same document opened in the sandbox, a
 page of it rendered, on as many threads as cores, with nothing stored. `bare_a_second` is what they see of a server that
-does with FastAPI, files and SQLite what a job needs and nothing more (bench/bare.py), beside the same: what no pipeline
-on these parts exceeds. All are measured in turn, three times.
+does with FastAPI, files and SQLite what a job needs and nothing more (bench/bare.py), beside the same. All are measured
+in turn, three times.
 """
 
 import os
