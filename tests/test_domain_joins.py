@@ -485,6 +485,16 @@ def test_pages_of_whatever_content_make_a_document(reads: list[list[Block]]) -> 
     assert from_json(Document, to_json(document)) == document
 
 
+def test_a_divided_word_is_put_together_alike_with_and_without_markers() -> None:
+    """What stands before it without a space, on the page before, is no part of it."""
+    document = whole(pages(page(text("paper was contin-")), page(text("纸wri-")), page(text("ting goes on"))))
+
+    marked, bare = document_markdown(document, HTML), document_markdown(document, BARE)
+
+    assert bare == "paper was contin-纸writing goes on\n"
+    assert marked == "<!-- page 1 -->\n\npaper was contin-<!-- page 2 -->纸writing <!-- page 3 --> goes on\n"
+
+
 @settings(deadline=None)
 @given(outcomes=DOCUMENTS)
 def test_every_page_has_its_marker_once_in_the_pages_order(outcomes: list[PageOutcome]) -> None:

@@ -55,7 +55,7 @@ def mended(first: str, second: str) -> tuple[str, str, str]:
 
 def drops_hyphen(first: str, second: str) -> bool:
     """A hyphen is the typesetter's where a lower-case letter follows and the word has no other hyphen."""
-    return _is_split(first, second) and second[0].islower() and not _HYPHENATED.search(first.rsplit(maxsplit=1)[-1])
+    return _is_split(first, second) and second[0].islower() and not _HYPHENATED.search(_last_word(first))
 
 
 def _is_split(first: str, second: str) -> bool:
@@ -66,6 +66,11 @@ def _word_end(text: str) -> int:
     """Where the word ends that the text begins with: at a space, or at a script that has none."""
     ends = (index for index, letter in enumerate(text) if letter.isspace() or is_spaceless(letter))
     return next(ends, len(text))
+
+
+def _last_word(text: str) -> str:
+    """The same whatever text stood before it: what went before on another page must not decide about this one."""
+    return text[-_word_end(text[::-1]) :]
 
 
 def _reads_on(first: str, second: str, several_lines: bool) -> bool:
