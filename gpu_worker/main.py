@@ -52,6 +52,7 @@ def work(settings: Settings, *, ready: Callable[[], None]) -> None:
         ready()
         _wait(stop, worker, Recycling(settings.worker_memory_mb, used_mb), pulse)
         _exit_within(_EXIT_SECONDS)
+        family.platform.bus.end_pulls()
         worker.stop(grace=_PAGES_SECONDS)
     family.platform.bus.close()
     renderer.close()

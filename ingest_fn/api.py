@@ -17,8 +17,9 @@ from ingest_fn import (
     routes_uploads,
 )
 from ingest_fn.body_limit import BodyLimit
-from ingest_fn.context import Context, same_origin
+from ingest_fn.context import Context
 from ingest_fn.crashes import Crashes
+from ingest_fn.dependencies import same_origin
 from ingest_fn.traced import Traced
 
 _NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False)

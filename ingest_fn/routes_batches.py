@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from ingest_fn.context import Ctx, Tenant
+from ingest_fn.dependencies import Ctx, Tenant
 from ingest_fn.views import batch_view, line_view
 from shared.domain.batch import BatchId
 from shared.domain.errors import UnknownBatch

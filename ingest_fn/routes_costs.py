@@ -5,12 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from ingest_fn.context import Ctx, Tenant
-from ingest_fn.views import costs_view
+from ingest_fn.dependencies import Ctx, Tenant
+from ingest_fn.views import MOST_DAYS, costs_view
 
 router = APIRouter()
-
-MOST_DAYS = 366
 
 
 @router.get("/costs")

@@ -8,7 +8,8 @@ from pydantic.json_schema import models_json_schema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from ingest_fn.context import Context, Ctx, Tenant
+from ingest_fn.context import Context
+from ingest_fn.dependencies import Ctx, Tenant
 from ingest_fn.requests import CommonBody, UploadBody, UrlBody, checked, read_json
 from ingest_fn.sources import checked_source, too_large
 from ingest_fn.submit import Submission, Submitted, Upload, sha256_of, submit_object, submit_upload, submit_url

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from ingest_fn import rounds
-from ingest_fn.context import Context, Ctx, KnownJob, Tenant
+from ingest_fn.context import Context
+from ingest_fn.dependencies import Ctx, KnownJob, Tenant
 from ingest_fn.results import archive, result_view
 from ingest_fn.views import callbacks_view, failure_view, job_view, usage_view
 from shared.domain.errors import IllegalMove

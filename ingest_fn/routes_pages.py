@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from ingest_fn.context import Context, Ctx, KnownJob
+from ingest_fn.context import Context
+from ingest_fn.dependencies import Ctx, KnownJob
 from ingest_fn.views import page_summary, page_view
 from shared.assemble import outcome
 from shared.domain.errors import UnknownPage

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
-from ingest_fn.context import Ctx
+from ingest_fn.dependencies import Ctx
 from shared.domain.errors import PagemillError
 from shared.metrics import CONTENT_TYPE
 

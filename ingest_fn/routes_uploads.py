@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from ingest_fn.context import Context, Ctx, Tenant
+from ingest_fn.context import Context
+from ingest_fn.dependencies import Ctx, Tenant
 from ingest_fn.sources import too_large
 from ingest_fn.uploads import offer_upload
 from shared.domain.errors import AlreadyUploaded, LinkNotValid

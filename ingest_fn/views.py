@@ -16,6 +16,9 @@ from shared.outbox import REPORT
 from shared.ports.objects import ObjectStore
 from shared.records import to_plain
 
+MOST_DAYS = 366
+"""Of costs, in one answer."""
+
 
 def job_view(job: Job, progress: Progress) -> dict[str, Any]:
     return {

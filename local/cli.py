@@ -2,29 +2,53 @@
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingest_fn.submit import Submission
-from local.costs import costs
-from local.erase import erase
-from local.google import emulators, up
 from local.options import reading_options
-from local.plan.command import plan
-from local.remote import cancel, list_jobs, result, status, submit
 from shared.config import Settings, SettingsError, explain, read_settings
 from shared.domain.errors import PagemillError
 from shared.domain.options import Extra, Options, Tables
 from shared.logs import set_up_logging
 from shared.observe import observe
 
+if TYPE_CHECKING:
+    from ingest_fn.submit import Submission
+
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
+_ELSEWHERE = {
+    "submit": "local.remote:submit",
+    "status": "local.remote:status",
+    "result": "local.remote:result",
+    "cancel": "local.remote:cancel",
+    "list": "local.remote:list_jobs",
+    "costs": "local.costs:costs",
+    "plan": "local.plan.command:plan",
+    "erase": "local.erase:erase",
+    "emulators": "local.google:emulators",
+    "up": "local.google:up",
+}
+"""Commands in modules of their own, imported when they are asked for: what each needs takes others long to load."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pagemill")
 def cli() -> None:
     """Documents in, Markdown out."""
@@ -136,10 +160,8 @@ def doctor(as_json: bool) -> None:
 
 def _submission(
     *, pages: str | None, password: str | None, include: tuple[str, ...], tables: str, **options: Any
-) -> Submission:
+) -> "Submission":
+    from ingest_fn.submit import Submission  # noqa: PLC0415 - as above
+
     chosen = Options(include=frozenset(map(Extra, include)), tables=Tables(tables), **options)
     return Submission(tenant="local", pages=pages, password=password, options=chosen)
-
-
-for _command in (submit, status, result, cancel, list_jobs, costs, plan, erase, emulators, up):
-    cli.add_command(_command)

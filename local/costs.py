@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import click
 
-from ingest_fn.routes_costs import MOST_DAYS
-from ingest_fn.views import costs_view
+from ingest_fn.views import MOST_DAYS, costs_view
 from local.remote import client_of
 from shared.config import Settings, read_settings
 from shared.domain.costs import COST, CURRENCY

@@ -72,6 +72,7 @@ class System:
             consumer.stop()
         for periodic in self._periodic:
             periodic.stop()
+        self.embedded.platform.bus.end_pulls()
         self._worker.stop(grace=_GRACE_SECONDS)
         for consumer in self._consumers:
             consumer.join(_GRACE_SECONDS)

@@ -26,6 +26,9 @@ HOMES = {
 }
 
 
+FIRESTORE, STORAGE, PUBSUB = "google.cloud.firestore_v1", "google.cloud.storage", "google.pubsub_v1"
+
+
 def modules() -> Iterator[Path]:
     for folder in OURS:
         yield from sorted((ROOT / folder).rglob("*.py"))
@@ -103,6 +106,28 @@ sys.exit(repr(seen) if seen else 0)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("shared.wiring", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
+        ("shared.adapters.google.jobs", [STORAGE, PUBSUB]),
+        ("shared.adapters.google.objects", [FIRESTORE, PUBSUB]),
+        ("shared.adapters.google.bus", [FIRESTORE, STORAGE]),
+        ("shared.adapters.google.push", [FIRESTORE, STORAGE, PUBSUB]),
+        ("shared.adapters.google.indexes", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
+        ("local.cli", ["fastapi", "httpx", "pymupdf", "onnxruntime", "shared.wiring"]),
+        ("local.show", ["fastapi", "uvicorn", "pymupdf", "onnxruntime"]),
+        ("gpu_worker.main", ["fastapi", "uvicorn", "pymupdf", "onnxruntime"]),
+    ],
+)
+def test_a_part_imports_no_more_than_it_needs(module: str, foreign: list[str]) -> None:
+    program = f"import {module}, sys; print([each for each in {foreign} if each in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_each_long_running_process_has_one_broad_except_and_it_is_at_its_loop() -> None:

@@ -1,8 +1,6 @@
-"""The family as a process opens it, and what importing a part of it costs."""
+"""The family as a process opens it."""
 
 import base64
-import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -87,25 +85,3 @@ def test_whoever_opens_documents_says_that_the_sandbox_holds_less(caplog: pytest
         start_sandbox(sandbox)
 
     assert "does not filter system calls" in caplog.text
-
-
-FIRESTORE, STORAGE, PUBSUB = "google.cloud.firestore_v1", "google.cloud.storage", "google.pubsub_v1"
-
-
-@pytest.mark.parametrize(
-    ("module", "foreign"),
-    [
-        ("shared.wiring", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
-        ("shared.adapters.google.jobs", [STORAGE, PUBSUB]),
-        ("shared.adapters.google.objects", [FIRESTORE, PUBSUB]),
-        ("shared.adapters.google.bus", [FIRESTORE, STORAGE]),
-        ("shared.adapters.google.push", [FIRESTORE, STORAGE, PUBSUB]),
-        ("shared.adapters.google.indexes", [FIRESTORE, STORAGE, PUBSUB, "google.auth", "grpc"]),
-    ],
-)
-def test_a_part_imports_no_more_of_the_sdks_than_it_needs(module: str, foreign: list[str]) -> None:
-    program = f"import {module}, sys; print([each for each in {foreign} if each in sys.modules])"
-
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "[]"

@@ -104,7 +104,8 @@ def test_every_variable_of_terraform_that_is_written_down_exists() -> None:
 
 def test_every_pagemill_command_and_option_exists() -> None:
     for command in of("pagemill"):
-        known = cli.commands[command.words[1]]
+        known = cli.get_command(click.Context(cli), command.words[1])
+        assert known is not None, str(command)
         options = {
             option for parameter in known.params if isinstance(parameter, click.Option) for option in parameter.opts
         }

@@ -36,5 +36,8 @@ class Bus(Protocol):
         A message that cannot be understood is counted, set aside and never returned.
         """
 
+    def end_pulls(self) -> None:
+        """From now on pulls return nothing, and those that wait return at once; what is held stays so. Idempotent."""
+
     def close(self) -> None:
-        """Hand back what is held. Idempotent."""
+        """End pulls, and hand back what is held. Idempotent."""

@@ -232,6 +232,26 @@ def test_a_pull_that_waits_ends_when_its_bus_closes(bus: Bus) -> None:
     assert time.monotonic() - began < 1.2
 
 
+def test_a_pull_that_waits_ends_when_pulls_end_and_what_is_held_is_settled_after_that(family: Family) -> None:
+    one, other = family.bus(), family.bus()
+    one.publish(TOPIC, a_message())
+    held = the_only(pulled(one))
+    ender = threading.Timer(0.2, one.end_pulls)
+    ender.start()
+    began = time.monotonic()
+
+    assert one.pull(TOPIC, limit=1, wait=10) == []
+
+    ender.join()
+    assert time.monotonic() - began < 1.2
+    one.end_pulls()
+    one.publish(TOPIC, a_message())
+    assert one.pull(TOPIC, limit=1, wait=0) == []
+    held.ack()
+    one.close()
+    assert len(drained(other, limit=10)) == 1
+
+
 def test_a_bus_that_is_closed_delivers_nothing_and_keeps_nothing(family: Family) -> None:
     one, other = family.bus(), family.bus()
     one.close()

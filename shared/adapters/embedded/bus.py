@@ -64,6 +64,7 @@ class SqliteBus:
         self._lease = lease.total_seconds()
         self._published = {topic: threading.Condition() for topic in Topic}
         self._held: set[tuple[int, int]] = set()
+        self._pulls_ended = False
         self._closed = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="bus-watcher", daemon=True)
         self._watcher.start()
@@ -79,24 +80,28 @@ class SqliteBus:
 
     def pull(self, topic: Topic, *, limit: int, wait: float) -> list[Delivery]:
         until = time.monotonic() + wait
-        while not self._closed.is_set():
+        while not self._pulls_ended:
             taken = self._take(topic, limit) if self._has_any(topic) else []
             left = until - time.monotonic()
             if taken or left <= 0:
                 return taken
             with self._published[topic]:
                 # Looked at once more under the lock, so that what is published now finds somebody who waits.
-                if not self._has_any(topic):
+                if not self._pulls_ended and not self._has_any(topic):
                     self._published[topic].wait(left)
         return []
+
+    def end_pulls(self) -> None:
+        self._pulls_ended = True
+        for published in self._published.values():
+            with published:
+                published.notify_all()
 
     def close(self) -> None:
         if self._closed.is_set():
             return
         self._closed.set()
-        for published in self._published.values():
-            with published:
-                published.notify_all()
+        self.end_pulls()
         self._watcher.join()
         try:
             for id_, count in self._held.copy():

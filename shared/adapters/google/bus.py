@@ -66,7 +66,8 @@ class PubSubBus:
         self._metrics, self._seconds = metrics, seconds
         self._pulls = Pulls(pubsub.channel)
         self._leases = Leases(pubsub.subscriber, lease=lease, longest=longest_hold, seconds=seconds)
-        self._closed = threading.Event()
+        self._pulls_ended = threading.Event()
+        self._closed = False
 
     def publish(self, topic: Topic, message: Message) -> None:
         sent = PubsubMessage(data=to_bytes(message), attributes=trace_context())
@@ -77,7 +78,7 @@ class PubSubBus:
 
     def pull(self, topic: Topic, *, limit: int, wait: float) -> list[Delivery]:
         until = time.monotonic() + wait
-        while not self._closed.is_set():
+        while not self._pulls_ended.is_set():
             left = until - time.monotonic()
             received = self._pulls.received(self._names.subscription(topic), limit, wait=max(left, _ROUND_TRIP_SECONDS))
             deliveries = self._understood(self._names.subscription(topic), received)
@@ -85,18 +86,23 @@ class PubSubBus:
             if deliveries or left <= 0:
                 return deliveries
             if not received:
-                self._closed.wait(min(_PAUSE_SECONDS, left))
+                self._pulls_ended.wait(min(_PAUSE_SECONDS, left))
         return []
 
+    def end_pulls(self) -> None:
+        self._pulls_ended.set()
+        self._pulls.let_go()
+
     def close(self) -> None:
-        if self._closed.is_set():
+        if self._closed:
             return
-        self._closed.set()
+        self._closed = True
+        self.end_pulls()
         left_over = [Held(subscription=name, ack_id=received.ack_id) for name, received in self._pulls.close()]
         self._give_up([*left_over, *self._leases.close()])
 
     def _understood(self, subscription: str, received: list[ReceivedMessage]) -> list[Delivery]:
-        if self._closed.is_set():
+        if self._closed:
             self._give_up([Held(subscription=subscription, ack_id=each.ack_id) for each in received])
             return []
         deliveries: list[Delivery] = []

@@ -26,28 +26,38 @@ class Pulls:
         )
         self._lock = threading.Lock()
         self._idle: defaultdict[tuple[str, int], list[grpc.Future]] = defaultdict(list)
-        self._waited_for: set[grpc.Future] = set()
-        self._closed = False
+        self._waited_for: dict[grpc.Future, threading.Event] = {}
+        self._has_ended = self._closed = False
 
     def received(self, subscription: str, limit: int, *, wait: float) -> list[ReceivedMessage]:
-        """Return what comes within `wait` seconds, nothing once it is closed. Raises Unavailable."""
-        call = self._taken(subscription, limit)
+        """Return what comes within `wait` seconds, nothing once it is closed or let go. Raises Unavailable."""
+        call, over = self._taken(subscription, limit)
         if call is None:
             return []
+        call.add_done_callback(lambda _: over.set())
+        over.wait(wait)
         try:
             with google_errors("pull"):
-                return _messages(call, wait)
+                return _messages(call)
         except grpc.FutureTimeoutError:
             return self._put_back(subscription, limit, call)
         except grpc.FutureCancelledError:
             return []
         finally:
-            self._waited_for.discard(call)
+            self._waited_for.pop(call, None)
+
+    def let_go(self) -> None:
+        """Have those that wait return now, and whoever asks from now on; what is open stays open until `close`."""
+        with self._lock:
+            self._has_ended = True
+            waiting = list(self._waited_for.values())
+        for over in waiting:
+            over.set()
 
     def close(self) -> list[tuple[str, ReceivedMessage]]:
         """Break off what is open; return, with their subscription, messages that came and nobody asked for."""
         with self._lock:
-            self._closed = True
+            self._has_ended = self._closed = True
             idle = [(subscription, call) for (subscription, _), calls in self._idle.items() for call in calls]
             waited_for = list(self._waited_for)
             self._idle.clear()
@@ -55,14 +65,16 @@ class Pulls:
             call.cancel()
         return [(subscription, message) for subscription, call in idle for message in _left_over(call)]
 
-    def _taken(self, subscription: str, limit: int) -> grpc.Future | None:
+    def _taken(self, subscription: str, limit: int) -> tuple[grpc.Future | None, threading.Event]:
+        """Return an open call, None where there will be none, and what ends the waiting for it."""
+        over = threading.Event()
         with self._lock:
-            if self._closed:
-                return None
+            if self._has_ended:
+                return None, over
             idle = self._idle[subscription, limit]
             call = idle.pop() if idle else self._opened(subscription, limit)
-            self._waited_for.add(call)
-        return call
+            self._waited_for[call] = over
+        return call, over
 
     def _opened(self, subscription: str, limit: int) -> grpc.Future:
         request = PullRequest(subscription=subscription, max_messages=limit)
@@ -79,10 +91,10 @@ class Pulls:
         return _left_over(call)
 
 
-def _messages(call: grpc.Future, wait: float) -> list[ReceivedMessage]:
-    """Raises grpc.RpcError, FutureTimeoutError and FutureCancelledError."""
+def _messages(call: grpc.Future) -> list[ReceivedMessage]:
+    """Raises FutureTimeoutError where nothing came yet, and grpc.RpcError and FutureCancelledError."""
     try:
-        return list(call.result(timeout=wait).received_messages)
+        return list(call.result(timeout=0).received_messages)
     except grpc.RpcError as error:
         if isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return []  # so it ends where nothing comes
