@@ -8,6 +8,9 @@ WORKER := .venv-worker
 WORKER_BENCHES := saturation endurance
 BENCHES := $(filter-out $(WORKER_BENCHES),$(basename $(notdir $(shell grep -ls '^def main' bench/*.py))))
 
+# Each of the hundreds of processes that the tests start would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-worker check fmt bench bench-worker pins clean
 
 demo: $(LOCAL)  ## set up, and convert a scanned PDF

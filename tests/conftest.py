@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: many tests wait for other processes and for leases."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Two for each core: many tests wait for other processes and for leases."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,8 +35,9 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
+    """Of ordinary limits. Whoever harms one, or counts its processes, opens one of their own."""
     with Sandbox() as opened:
         yield opened
 

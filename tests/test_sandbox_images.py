@@ -2,7 +2,6 @@
 
 import mmap
 import struct
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -16,12 +15,6 @@ from tests import samples
 from tests.samples import BLUE, GREEN, RED, WHITE, Colour, encoded
 
 GREY = (128, 128, 128)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def rendered(sandbox: Sandbox, data: bytes, number: int = 1) -> Image.Image:

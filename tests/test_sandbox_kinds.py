@@ -1,6 +1,5 @@
 """What counts as a document, and what is said of it when it is opened."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -10,13 +9,6 @@ from shared.domain.errors import Corrupt, Empty, Encrypted, NotADocument
 from shared.pdf.kind import Kind, sniff
 from shared.pdf.sandbox import Limits, Sandbox
 from tests import samples
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
 
 KINDS = [
     (samples.pdf(["One", "Two"]), Kind.PDF, 2),

@@ -1,7 +1,5 @@
 """What a page of a PDF looks like once it is rendered."""
 
-from collections.abc import Iterator
-
 import pymupdf
 import pytest
 
@@ -11,12 +9,6 @@ from shared.pdf.pictures import pictures
 from shared.pdf.sandbox import Limits, Sandbox
 from tests import samples
 from tests.samples import BLUE, GREEN, RED, WHITE
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def pixel(image: PageImage, x: int, y: int) -> tuple[int, ...]:

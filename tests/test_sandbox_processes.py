@@ -1,5 +1,6 @@
 """The sandbox's processes: what they may and may not, what of them remains, and what their deaths cost."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,12 @@ from tests import samples
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
 ROOT = Path(__file__).parents[1]
+LIMITS = Limits(page_seconds=0.5, start_seconds=2)
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Limits(page_seconds=0.5, start_seconds=2)) as sandbox:
+    with Sandbox(LIMITS) as sandbox:
         yield sandbox
 
 
@@ -33,7 +36,9 @@ def children(pid: int) -> list[int]:
 
 
 def zygote() -> int:
-    (found,) = (pid for pid in children(os.getpid()) if b"shared.pdf.zygote" in command(pid))
+    """Of this file's sandbox; there may be that of the whole run."""
+    limits = json.dumps(asdict(LIMITS)).encode()
+    (found,) = (pid for pid in children(os.getpid()) if limits in command(pid))
     return found
 
 
