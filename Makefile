@@ -11,14 +11,17 @@ BENCHES := $(filter-out $(WORKER_BENCHES),$(basename $(notdir $(shell grep -ls '
 # Each of the hundreds of processes that the tests start would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-worker check fmt bench bench-worker pins clean
+.PHONY: demo test test-google test-worker check fmt bench bench-worker pins clean
 
 demo: $(LOCAL)  ## set up, and convert a scanned PDF
 	@$(BIN)/pagemill convert docs/samples/scan.pdf -o demo-out
 	@cat demo-out/scan/result.md
 
-test: $(DEV)  ## every test; a backend that is missing skips, with CI=true it fails
-	$(BIN)/pytest
+test: $(DEV)  ## all that runs on one machine; a backend that is missing skips, with CI=true it fails
+	$(BIN)/pytest -m "not google"
+
+test-google: $(DEV)  ## the same promises on Google's services, by their emulators (Java 11 or newer)
+	$(BIN)/pytest -m google
 
 test-worker: $(WORKER)/.dev  ## the engine on the real paddleocr, in an environment of its own (libGL and glib come with the system)
 	$(WORKER)/bin/pytest -c tests_paddle/pytest.ini tests_paddle

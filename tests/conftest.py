@@ -12,7 +12,7 @@ from tests.clocks import ManualClock
 from tests.emulators import shared_emulators
 
 if TYPE_CHECKING:
-    from tests.pipeline import Pipeline
+    from tests.pipeline import OpenFamily, Pipeline
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -20,8 +20,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before any are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that may take longest begin first, so that none of them is alone at the end."""
+    """Mark what asks for the emulators. What may take longest begins first, so that it is not alone at the end."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "emulators" in item.fixturenames:
+            item.add_marker(pytest.mark.google)
     items.sort(key=_longest, reverse=True)
 
 
@@ -59,6 +63,17 @@ def emulators(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Itera
     folder.mkdir(exist_ok=True)
     with shared_emulators(folder) as variables:
         yield variables
+
+
+@pytest.fixture(params=["embedded", pytest.param("google", marks=pytest.mark.google)])
+def either_family(request: pytest.FixtureRequest) -> "OpenFamily | None":
+    """What opens each family of adapters in turn; None stands for the embedded ones."""
+    if request.param == "embedded":
+        return None
+    from tests.clouds import open_google  # as above
+
+    request.getfixturevalue("google")
+    return open_google
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from shared.domain.ledger import Spending
 from shared.domain.status import Status
 from shared.pdf.sandbox import Sandbox
 from tests.clocks import NOON, ManualClock
-from tests.clouds import open_google
 from tests.engines import ScriptedEngine
 from tests.pipeline import OpenFamily, Pipeline, pipeline, sized_pdf
 from tests.racing import race
@@ -46,12 +45,10 @@ def budgeted(tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Open:
     return opened
 
 
-@pytest.fixture(params=["embedded", "google"])
-def pipe(request: pytest.FixtureRequest, budgeted: Open) -> Iterator[Pipeline]:
-    """Of either family, with a budget of twelve dollars."""
-    if request.param == "google":
-        request.getfixturevalue("google")
-    with budgeted(open_google if request.param == "google" else None, budget_day=12.0) as opened:
+@pytest.fixture
+def pipe(either_family: OpenFamily | None, budgeted: Open) -> Iterator[Pipeline]:
+    """With a budget of twelve dollars."""
+    with budgeted(either_family, budget_day=12.0) as opened:
         yield opened
 
 

@@ -23,10 +23,9 @@ from shared.pdf.sandbox import Sandbox
 from shared.records import from_json, to_json
 from tests import samples
 from tests.clocks import ManualClock
-from tests.clouds import open_google
 from tests.engines import ScriptedEngine
 from tests.outages import outage
-from tests.pipeline import Pipeline, pipeline, sized_pdf
+from tests.pipeline import OpenFamily, Pipeline, pipeline, sized_pdf
 from tests.servers import Receiver
 
 DAYS = 30.0
@@ -55,16 +54,12 @@ def engine() -> IllustratedEngine:
     return IllustratedEngine()
 
 
-@pytest.fixture(params=["embedded", "google"])
+@pytest.fixture
 def pipe(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, sandbox: Sandbox, engine: IllustratedEngine
+    either_family: OpenFamily | None, tmp_path: Path, clock: ManualClock, sandbox: Sandbox, engine: IllustratedEngine
 ) -> Iterator[Pipeline]:
-    open_family = None
-    if request.param == "google":
-        request.getfixturevalue("google")
-        open_family = open_google
     settings = {"cache_days": DAYS}
-    with pipeline(tmp_path / "data", clock, sandbox, engine, settings=settings, open_family=open_family) as opened:
+    with pipeline(tmp_path / "data", clock, sandbox, engine, settings=settings, open_family=either_family) as opened:
         yield opened
 
 

@@ -18,6 +18,8 @@ from local.processes import ProcessFailed
 from tests.backends import missing_backend
 from tests.serving import until
 
+pytestmark = pytest.mark.google
+
 ROOT = Path(__file__).parents[1]
 
 

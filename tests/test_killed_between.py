@@ -12,21 +12,16 @@ from shared.domain.status import Status
 from shared.layout import page_object, result_markdown
 from shared.pdf.sandbox import Sandbox
 from tests.clocks import ManualClock
-from tests.clouds import open_google
 from tests.engines import ScriptedEngine
-from tests.pipeline import Pipeline, pipeline, sized_pdf
+from tests.pipeline import OpenFamily, Pipeline, pipeline, sized_pdf
 from tests.servers import Receiver
 
 MOST_EFFECTS = 60
 
 
-@pytest.fixture(params=["embedded", "google"])
-def pipe(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    open_family = None
-    if request.param == "google":
-        request.getfixturevalue("google")
-        open_family = open_google
-    with pipeline(tmp_path / "data", clock, sandbox, open_family=open_family) as opened:
+@pytest.fixture
+def pipe(either_family: OpenFamily | None, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
+    with pipeline(tmp_path / "data", clock, sandbox, open_family=either_family) as opened:
         yield opened
 
 

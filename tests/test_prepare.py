@@ -19,9 +19,8 @@ from shared.pdf.sandbox import Sandbox
 from shared.records import from_json
 from tests import samples
 from tests.clocks import ManualClock
-from tests.clouds import open_google
 from tests.outages import outage
-from tests.pipeline import Pipeline, pipeline, sized_pdf
+from tests.pipeline import OpenFamily, Pipeline, pipeline, sized_pdf
 from tests.servers import Behaviour, Exchange, Server, answering
 from tests.serving import served
 
@@ -30,13 +29,9 @@ LAPSE = timedelta(minutes=5)
 PDF = samples.pdf(["one"])
 
 
-@pytest.fixture(params=["embedded", "google"])
-def pipe(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
-    open_family = None
-    if request.param == "google":
-        request.getfixturevalue("google")
-        open_family = open_google
-    with pipeline(tmp_path / "data", clock, sandbox, open_family=open_family) as opened:
+@pytest.fixture
+def pipe(either_family: OpenFamily | None, tmp_path: Path, clock: ManualClock, sandbox: Sandbox) -> Iterator[Pipeline]:
+    with pipeline(tmp_path / "data", clock, sandbox, open_family=either_family) as opened:
         yield opened
 
 

@@ -22,6 +22,8 @@ from tests.backends import missing_backend
 from tests.servers import Received, Receiver, Reply
 from tests.serving import until
 
+pytestmark = pytest.mark.google
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = read_settings(project_settings({}))
 

@@ -1,6 +1,6 @@
-"""Every contract test runs on every family of adapters: one more family is one more entry of `FAMILIES`."""
+"""Every contract test runs on every family of adapters."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +12,14 @@ from shared.ports.objects import ObjectStore
 from tests.contract.families import EmbeddedFamily, Family, GoogleFamily
 
 
-def _google(_: Path, request: pytest.FixtureRequest) -> Family:
-    request.getfixturevalue("google")
-    return GoogleFamily()
-
-
-FAMILIES: Mapping[str, Callable[[Path, pytest.FixtureRequest], Family]] = {
-    "embedded": lambda folder, _: EmbeddedFamily(folder),
-    "google": _google,
-}
-
-
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=["embedded", pytest.param("google", marks=pytest.mark.google)])
 def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Family]:
-    family = FAMILIES[request.param](tmp_path, request)
+    family: Family
+    if request.param == "embedded":
+        family = EmbeddedFamily(tmp_path)
+    else:
+        request.getfixturevalue("google")
+        family = GoogleFamily()
     yield family
     family.close()
 

@@ -245,11 +245,10 @@ def test_a_pull_that_waits_ends_when_pulls_end_and_what_is_held_is_settled_after
     ender.join()
     assert time.monotonic() - began < 1.2
     one.end_pulls()
-    one.publish(TOPIC, a_message())
-    assert one.pull(TOPIC, limit=1, wait=0) == []
+    assert one.pull(TOPIC, limit=1, wait=10) == []
     held.ack()
     one.close()
-    assert len(drained(other, limit=10)) == 1
+    assert is_quiet(other)
 
 
 def test_a_bus_that_is_closed_delivers_nothing_and_keeps_nothing(family: Family) -> None:
