@@ -2,10 +2,12 @@
 
 import copy
 import random
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from shared.domain.job import Job, JobId, Progress
 from shared.domain.messages import Message, PrepareDocument, ReadRange, RoundEnded, Topic
 from shared.domain.webhook import parse_secret
 from shared.net.address import Allowed
-from shared.net.guard import Guard
+from shared.net.guard import Guard, public_authorities
 from shared.pdf.sandbox import Sandbox
 from shared.ports.bus import Delivery
 from shared.ports.clock import Clock
@@ -81,7 +83,7 @@ class Pipeline:
         settings = platform.settings
         self.platform = platform
         self.store, self.objects, self.bus = platform.store, platform.objects, platform.bus
-        guard = Guard(allowed=settings.fetch_allow)
+        guard = Guard(allowed=settings.fetch_allow, tls=_authorities())
         self.preparing = Preparing(platform=platform, sandbox=self._sandbox, guard=guard)
         self.reading = Reading(
             platform=platform,
@@ -226,6 +228,12 @@ def pipeline(
         yield opened
     finally:
         opened.close()
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Loading them would be a good part of what many a test takes."""
+    return public_authorities()
 
 
 def _embedded(settings: Settings, clock: Clock) -> Opened:

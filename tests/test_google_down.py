@@ -1,6 +1,7 @@
 """Google's services where they are not: each call ends within its deadline, and as our error."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from shared.metrics import Metrics
 from tests.builders import a_job, a_key, a_page, a_range
 from tests.clocks import NOON
 from tests.contract.test_batch_store import a_batch
-from tests.servers import closed_port
+from tests.servers import Server, answering, closed_port
 
 SECONDS = 0.5
 JOB, BATCH = JobId("1"), BatchId("1")
@@ -160,6 +161,24 @@ def test_what_cannot_be_reached_at_the_start_holds_nobody_up_for_long(clients: C
     clients.warm_up("bucket")
 
     assert time.monotonic() - began < 8
+
+
+def test_a_call_to_objects_is_one_request_and_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK would ask for the bucket as well, behind the call's back, and go on for minutes where nobody answers."""
+    with Server({}, otherwise=answering(404)) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+        clients = open_clients(project="test", database="(default)")
+        before = set(threading.enumerate())
+
+        assert not GcsObjectStore(clients.storage, Buckets("bucket", {})).exists(NAME)
+
+        for thread in set(threading.enumerate()) - before:
+            thread.join(5)
+        clients.close()
+        assert [request.method for request in server.received] == ["GET"]
+        assert "/o/" in server.received[0].target
 
 
 def test_a_link_needs_nobody(clients: Clients) -> None:

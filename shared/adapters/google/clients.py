@@ -1,6 +1,7 @@
 """The SDKs' clients: for production, or for the emulators that the environment names."""
 
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 _CONNECTIONS = 64
 """Kept open to Cloud Storage; of itself the SDK keeps ten, and opens and closes the rest for each call."""
 _WARM_UP_SECONDS = 3.0
+_NO_BUCKET_METADATA = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+"""Of itself the SDK asks for each bucket once, in a thread that tries for two minutes, for the spans that it makes where
+its tracing is switched on.
+"""
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """Of itself the SDK asks for storage's own scopes, and IAM signs no link for a token that has no more than those."""
 
@@ -67,6 +72,7 @@ class Clients:
 
 def open_clients(*, project: str, database: str) -> Clients:
     """Raises Unavailable where there are no credentials."""
+    os.environ.setdefault(_NO_BUCKET_METADATA, "true")
     with google_errors("credentials"):
         objects = storage.Client(project=project, credentials=_storage_credentials())
         objects._http.mount("https://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
