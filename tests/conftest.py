@@ -22,16 +22,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)  # before any are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for the emulators. What may take longest begins first, so that it is not alone at the end."""
+    """Mark what asks for the emulators. What takes long begins first, so that it is not alone at the end."""
     for item in items:
         if isinstance(item, pytest.Function) and "emulators" in item.fixturenames:
             item.add_marker(pytest.mark.google)
-    items.sort(key=_longest, reverse=True)
-
-
-def _longest(item: pytest.Item) -> float:
-    mark = item.get_closest_marker("timeout")
-    return mark.args[0] if mark else 0.0
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests import samples
 from tests.servers import Server, answering
 from tests.serving import Served, environment, served, until
 
+pytestmark = pytest.mark.long
+
 
 def pagemill(*arguments: str | Path, data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

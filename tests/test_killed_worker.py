@@ -5,11 +5,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from shared.adapters.embedded.clock import SystemClock
 from shared.domain.job import JobId
 from shared.domain.messages import Topic
 from shared.pdf.sandbox import Sandbox
 from tests.pipeline import Pipeline, pipeline, sized_pdf
+
+pytestmark = pytest.mark.long
 
 
 def test_a_page_that_kills_its_worker_ends_alone_and_its_neighbours_are_read(tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import samples
 from tests.serving import Served, environment, served
+
+pytestmark = pytest.mark.long
 
 PAGES, FEWER_PAGES = 20, 8
 

@@ -15,7 +15,7 @@ from tests import samples
 from tests.serving import environment, until
 from tests.starting import STOPPING_SECONDS, Up, up
 
-pytestmark = [pytest.mark.google, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.google, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

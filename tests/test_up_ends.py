@@ -13,7 +13,7 @@ from tests import samples
 from tests.serving import environment, until
 from tests.starting import STOPPING_SECONDS, left_of, started, up
 
-pytestmark = [pytest.mark.google, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.google, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.servers import Receiver, Server, answering
 from tests.serving import Json, until
 from tests.starting import Up, up
 
-pytestmark = [pytest.mark.google, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.google, pytest.mark.long, pytest.mark.timeout(300)]
 
 PAGES = 16
 HIDDEN = "hidden-from-every-log"

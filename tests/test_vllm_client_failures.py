@@ -21,6 +21,8 @@ from tests.test_vllm_client import a_client, a_question
 from tests.vllm_answers import REPEATED, TEXTS
 from tests.vllm_stub import Stub, stub
 
+pytestmark = pytest.mark.long
+
 SEAL = "Seal Recognition:"
 GARBAGE = ("not_json", "wrong_shape", "no_choices")
 

@@ -25,8 +25,8 @@ _CONNECTIONS = 64
 """Kept open to Cloud Storage; of itself the SDK keeps ten, and opens and closes the rest for each call."""
 _WARM_UP_SECONDS = 3.0
 _NO_BUCKET_METADATA = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-"""Of itself the SDK asks for each bucket once, in a thread that tries for two minutes, for the spans that it makes where
-its tracing is switched on.
+"""Of itself the SDK asks for each bucket once, in a thread that tries for two minutes, for the spans that it makes
+where its tracing is switched on.
 """
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """Of itself the SDK asks for storage's own scopes, and IAM signs no link for a token that has no more than those."""
