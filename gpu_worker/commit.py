@@ -230,6 +230,7 @@ def _record(job: Job, page: Page, read: PageRead, reading: Reading) -> Page:
         job.id,
         page.number,
         lambda each: each.done(read, round_=page.round, now=reading.now(), cache_key=page.cache_key),
+        durable=False,  # its object says so
     )
 
 

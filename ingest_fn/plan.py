@@ -53,7 +53,7 @@ def _noted(job: Job, chosen: Chosen, lane: Lane, *, unread: int, platform: Platf
         reckoned = each.reckoned(prepared=prepared, reserved=reserved)
         return reckoned.planned(page_count=len(chosen.numbers), lane=lane, cache_key=chosen.cache_key, now=now)
 
-    return platform.store.update(job.id, change)
+    return platform.store.update(job.id, change, durable=False)  # as the plan: it can be made again
 
 
 def _set_going(job: Job, unknown: list[PageRange], platform: Platform) -> None:

@@ -98,9 +98,10 @@ def hand_back(preparing: Preparing) -> None:
 
 
 def _try(job: Job, preparing: Preparing) -> None:
-    now = preparing.now()
+    now, store = preparing.now(), preparing.platform.store
     try:
-        job = preparing.platform.store.update(job.id, lambda each: each.prepare_started(until=now + _CLAIM, now=now))
+        # A document is opened in processes of its own, so no try takes this machine down.
+        job = store.update(job.id, lambda each: each.prepare_started(until=now + _CLAIM, now=now), durable=False)
     except IllegalMove:
         return  # another was faster
     this = (job.id, job.prepare_starts)

@@ -76,12 +76,12 @@ class Watchers:
     def tell(self, job: Job) -> None:
         """Tell those who saw it in another status or round."""
         for watched in self._waiting_for(job.id):
-            _tell(watched, job)
+            self._tell(watched, job)
 
     def heard(self, job_id: JobId, stored: Stored) -> None:
         """As `tell`, of a job as it is stored."""
         for watched in self._waiting_for(job_id):
-            _tell_of(stored, watched)
+            self._tell_of(stored, watched)
 
     def _waiting_for(self, job_id: JobId) -> list[_Watched]:
         with self._condition:
@@ -116,20 +116,21 @@ class Watchers:
             watched.due = now + min(max(self._soonest, _LATE * (now - watched.since)), _LATEST_SECONDS)
             found = stored.get(watched.job.id)
             if found is not None:
-                _tell_of(found, watched)
+                self._tell_of(found, watched)
 
+    def _tell_of(self, stored: Stored, watched: _Watched) -> None:
+        """Who waits for a job that nobody can read finds it out at the end."""
+        if stored.status == watched.job.status:
+            return
+        try:
+            self._tell(watched, from_json(Job, stored.body))
+        except UnreadableRecord as error:
+            log.warning("unreadable job", extra={"job_id": watched.job.id, "reason": str(error)})
 
-def _tell_of(stored: Stored, watched: _Watched) -> None:
-    """Who waits for a job that nobody can read finds it out at the end."""
-    if stored.status == watched.job.status:
-        return
-    try:
-        _tell(watched, from_json(Job, stored.body))
-    except UnreadableRecord as error:
-        log.warning("unreadable job", extra={"job_id": watched.job.id, "reason": str(error)})
-
-
-def _tell(watched: _Watched, job: Job) -> None:
-    if (job.status, job.round) != (watched.job.status, watched.job.round):
-        watched.job = job
+    def _tell(self, watched: _Watched, job: Job) -> None:
+        """Once, though who changed it, who looked and who heard may come at the same time."""
+        with self._condition:
+            if (job.status, job.round) == (watched.job.status, watched.job.round):
+                return
+            watched.job = job
         watched.changed(job)

@@ -49,11 +49,12 @@ class JobStore(Protocol):
     def get(self, job_id: JobId) -> Job:
         """Raises UnknownJob."""
 
-    def update(self, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+    def update(self, job_id: JobId, change: Callable[[Job], Job], *, durable: bool = True) -> Job:
         """Apply `change` to the stored job, write it if it was not changed meanwhile, and return the result.
 
-        `change` may run more than once, so it must be pure; what it raises passes through and nothing is written.
-        Raises UnknownJob.
+        `change` may run more than once, so it must be pure; what it raises passes through and nothing is written. One
+        that need not be `durable` may be undone by a power cut of a store on this machine, by nothing else, until
+        something later is durable. Raises UnknownJob.
         """
 
     def watch(self, job: Job, changed: Callable[[Job], None]) -> AbstractContextManager[None]:
@@ -80,7 +81,7 @@ class JobStore(Protocol):
     def pages(self, job_id: JobId, among: Sequence[int] | None = None) -> tuple[Page, ...]:
         """Return the pages by number, all or those `among` the numbers given; none for a job that is not known."""
 
-    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
+    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page], *, durable: bool = True) -> Page:
         """As `update`, for a page. Raises UnknownJob where the page is not known."""
 
     def progress(self, job: Job) -> Progress:

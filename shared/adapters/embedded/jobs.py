@@ -34,8 +34,8 @@ ON CONFLICT (id) DO UPDATE SET
 
 
 class SqliteJobStore:
-    """Jobs, keys and the pages' tries are synced to disk before anybody relies on them. Plans, claims and the delivery
-    log need no sync of their own: the next one has it, and until then they can be made again.
+    """What was accepted, what ended and the pages' tries are synced to disk before anybody relies on them. Plans,
+    claims and the delivery log need no sync of their own: the next has it, and until then they can be made again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -63,8 +63,8 @@ class SqliteJobStore:
         with self._database.read() as connection:
             return _get_job(connection, job_id)
 
-    def update(self, job_id: JobId, change: Callable[[Job], Job]) -> Job:
-        with self._database.write() as connection:
+    def update(self, job_id: JobId, change: Callable[[Job], Job], *, durable: bool = True) -> Job:
+        with self._database.write(durable=durable) as connection:
             before = _get_job(connection, job_id)
             after = change(before)
             if after != before:
@@ -121,8 +121,8 @@ class SqliteJobStore:
             rows = connection.execute(query + " ORDER BY number", values)
             return tuple(from_json(Page, body) for (body,) in rows)
 
-    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
-        with self._database.write() as connection:
+    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page], *, durable: bool = True) -> Page:
+        with self._database.write(durable=durable) as connection:
             row = connection.execute("SELECT body FROM pages WHERE job_id = ? AND number = ?", (job_id, number))
             before = from_json(Page, _only(row.fetchone(), job_id))
             after = change(before)

@@ -62,7 +62,8 @@ class FirestoreJobStore:
             raise UnknownJob(job_id)
         return job
 
-    def update(self, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+    def update(self, job_id: JobId, change: Callable[[Job], Job], *, durable: bool = True) -> Job:
+        del durable  # Firestore's writes all are
         reference = self._jobs.document(document_id(job_id))
         job = self._documents.update(reference, JOB, change, self._ledger.additions)
         if job is None:
@@ -107,7 +108,8 @@ class FirestoreJobStore:
             pages = [self._documents.record(snapshot, PAGE) for snapshot in snapshots]
         return tuple(sorted(pages, key=lambda page: page.number))
 
-    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page]) -> Page:
+    def update_page(self, job_id: JobId, number: int, change: Callable[[Page], Page], *, durable: bool = True) -> Page:
+        del durable  # as above
         page = self._documents.update(self._below(job_id, "pages").document(_number(number)), PAGE, change)
         if page is None:
             raise UnknownJob(job_id)
