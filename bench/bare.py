@@ -35,8 +35,7 @@ class Parts:
         self._folder, self._sandbox = folder, sandbox
         self._lock = threading.Lock()
         self._records = sqlite3.connect(folder / "bare.sqlite", check_same_thread=False, isolation_level=None)
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"):
-            self._records.execute(statement)
+        self._records.execute("PRAGMA journal_mode = WAL")
         self._records.execute("CREATE TABLE records (id TEXT PRIMARY KEY, body TEXT)")
 
     def accept(self, document: bytes) -> str:
@@ -46,16 +45,16 @@ class Parts:
         return job
 
     def finish(self, job: str) -> None:
-        self._commit(job)  # a try of preparing it
+        self._commit(job, durable=False)  # a try of preparing it
         source = self._folder / f"{job}.source"
         source.hardlink_to(self._folder / f"{job}.upload")
-        self._commit(job)  # its plan
+        self._commit(job, durable=False)  # its plan
         with self._sandbox.open(source) as document, document.render(1, dpi=ENGINES["null"].dpi) as page:
             self._commit(job)  # a try of the page
             with as_read(page.image, 0) as pixels:
                 self._write(f"{job}.jpg", shown(pixels))
         self._write(f"{job}.page", b"x" * 500)
-        self._commit(job)  # the page
+        self._commit(job, durable=False)  # the page
         for name in ("md", "json"):
             self._write(f"{job}.{name}", b"x" * 500)
         self._commit(job)  # the end
@@ -66,8 +65,9 @@ class Parts:
             file.flush()
             os.fsync(file.fileno())
 
-    def _commit(self, job: str) -> None:
+    def _commit(self, job: str, *, durable: bool = True) -> None:
         with self._lock:
+            self._records.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._records.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (job, _RECORD))
 
 
