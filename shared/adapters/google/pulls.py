@@ -31,7 +31,8 @@ class Pulls:
 
     def received(self, subscription: str, limit: int, *, wait: float) -> list[ReceivedMessage]:
         """Return what comes within `wait` seconds, nothing once it is closed or let go. Raises Unavailable."""
-        call, over = self._taken(subscription, limit)
+        over = threading.Event()
+        call = self._taken(subscription, limit, over)
         if call is None:
             return []
         call.add_done_callback(lambda _: over.set())
@@ -65,16 +66,15 @@ class Pulls:
             call.cancel()
         return [(subscription, message) for subscription, call in idle for message in _left_over(call)]
 
-    def _taken(self, subscription: str, limit: int) -> tuple[grpc.Future | None, threading.Event]:
-        """Return an open call, None where there will be none, and what ends the waiting for it."""
-        over = threading.Event()
+    def _taken(self, subscription: str, limit: int, over: threading.Event) -> grpc.Future | None:
+        """Return an open call, the waiting for which `over` ends; None where there will be none."""
         with self._lock:
             if self._has_ended:
-                return None, over
+                return None
             idle = self._idle[subscription, limit]
             call = idle.pop() if idle else self._opened(subscription, limit)
             self._waited_for[call] = over
-        return call, over
+        return call
 
     def _opened(self, subscription: str, limit: int) -> grpc.Future:
         request = PullRequest(subscription=subscription, max_messages=limit)
